@@ -1,1 +1,90 @@
-"""tulip-sched."""
+"""Tasks over PEP 380 coroutines: cancellation, waiting, synchronization.
+
+What this layer promises:
+
+- A coroutine is written once and driven by ``yield from`` in a generator or by ``await`` in an
+  ``async def``, at the cost of a bare generator.
+- A cancelled wait leaves nothing behind: no registration, no timer, no callback.
+- Cancellation is a level: a cancelled scope stays cancelled. It is raised in one place, and never
+  takes from a task what had already been handed to it.
+- No error vanishes: a task that failed and that nobody waited for makes `run` fail.
+
+What it refuses to do: preempt a task, run one task inside another, suspend a task without a
+function that undoes the suspension.
+
+From the layer below it re-exports what its users cannot do without: the event loop and the
+thread runner (to make a `Context`), the handle that the loop returns, and two errors.
+
+Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per thread),
+``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_task``,
+``_failures``, ``_watch`` (readiness), ``_blocking``, ``_groups``, ``_waiting``, ``_run``.
+"""
+
+from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
+
+from tulip_sched._blocking import block, block_r, block_w, call_in_thread, sleep, suspend
+from tulip_sched._context import Context, current_context, current_task, set_context_provider
+from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
+from tulip_sched._errors import (
+    BusyError,
+    Cancelled,
+    DeadlockError,
+    SuspendError,
+    TaskCancelledError,
+)
+from tulip_sched._groups import TaskGroup
+from tulip_sched._run import run
+from tulip_sched._scopes import CancelScope, fail_after, move_on_after, shield
+from tulip_sched._task import Task
+from tulip_sched._waiting import (
+    as_completed,
+    map_over,
+    par,
+    wait_all,
+    wait_any,
+    wait_for,
+    with_timeout,
+)
+from tulip_sched._watch import Watch
+
+__all__ = [
+    "AnyCoroutine",
+    "BusyError",
+    "CancelScope",
+    "Cancelled",
+    "ClosedError",
+    "Context",
+    "Coroutine",
+    "DeadlockError",
+    "EventLoop",
+    "Gen",
+    "Handle",
+    "SuspendError",
+    "Task",
+    "TaskCancelledError",
+    "TaskGroup",
+    "ThreadRunner",
+    "Watch",
+    "WrongThreadError",
+    "as_completed",
+    "block",
+    "block_r",
+    "block_w",
+    "call_in_thread",
+    "coroutine",
+    "current_context",
+    "current_task",
+    "fail_after",
+    "map_over",
+    "move_on_after",
+    "par",
+    "run",
+    "set_context_provider",
+    "shield",
+    "sleep",
+    "suspend",
+    "wait_all",
+    "wait_any",
+    "wait_for",
+    "with_timeout",
+]

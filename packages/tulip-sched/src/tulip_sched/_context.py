@@ -1,0 +1,128 @@
+"""The context: which event loop, thread runner and task this thread is running.
+
+One public way to read it, `current_context`, and one to put another provider in its place,
+`set_context_provider`. Nothing else in the stack keeps per-thread state.
+"""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+from tulip_poll import EventLoop, ThreadRunner
+
+if TYPE_CHECKING:
+    from tulip_sched._failures import Failure
+    from tulip_sched._task import Task
+    from tulip_sched._watch import Watch
+
+
+@final
+class Context:
+    """What one thread's tasks share.
+
+    Args:
+        eventloop: The loop that drives the tasks. Default: a new one, made when first needed
+            and closed by `close`.
+        threadrunner: Runs functions in threads for `call_in_thread`. Default: likewise.
+
+    Attributes:
+        current_task: The task that is running at this moment, or ``None`` in a plain callback.
+        tasks: The tasks that were started and are not done.
+    """
+
+    def __init__(
+        self, eventloop: EventLoop | None = None, threadrunner: ThreadRunner | None = None
+    ) -> None:
+        self.current_task: Task[Any] | None = None
+        # A dict keeps the order in which tasks were started, for people who read the task tree.
+        self.running = False
+        self.tasks: dict[Task[Any], None] = {}
+        self.failures: dict[int, Failure] = {}
+        self.watches: dict[int, Watch] = {}
+        self._given = (eventloop, threadrunner)
+        if eventloop is not None:
+            self.eventloop = eventloop
+        if threadrunner is not None:
+            self.threadrunner = threadrunner
+
+    # Cached properties, so that reading a context does not make a loop, and using one costs no
+    # more than an attribute.
+    @cached_property
+    def eventloop(self) -> EventLoop:
+        """The loop that drives this thread's tasks."""
+        return EventLoop()
+
+    @cached_property
+    def threadrunner(self) -> ThreadRunner:
+        """The runner that `call_in_thread` submits to."""
+        return ThreadRunner(self.eventloop)
+
+    def close(self) -> None:
+        """Close the loop and the thread runner that this context made itself.
+
+        Waits for functions that still run in threads. The context can be used again: it then
+        makes new ones.
+        """
+        loop, runner = self._given
+        if runner is None and "threadrunner" in self.__dict__:
+            self.__dict__.pop("threadrunner").shutdown()
+        self.watches.clear()
+        if loop is None and "eventloop" in self.__dict__:
+            self.__dict__.pop("eventloop").close()
+
+
+class _PerThread(threading.local):
+    """The default provider's memory: one context per thread."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+
+
+_per_thread = _PerThread()
+
+
+def _thread_context() -> Context:
+    return _per_thread.context
+
+
+_provider: Callable[[], Context] = _thread_context
+
+
+def current_context() -> Context:
+    """Return the context of the calling thread.
+
+    Outside of a run this is the context that the next `run` in this thread will use.
+    """
+    return _provider()
+
+
+def set_context_provider(provider: Callable[[], Context] | None) -> Callable[[], Context]:
+    """Let another function decide which context `current_context` returns.
+
+    Args:
+        provider: Called at each look-up, in the thread that asks; must be quick. ``None``
+            restores the default, one context per thread.
+
+    Returns:
+        The provider that was in place, to be restored later.
+    """
+    global _provider  # noqa: PLW0603 - the one place where it changes
+    previous = _provider
+    _provider = _thread_context if provider is None else provider
+    return previous
+
+
+def current_task() -> "Task[Any]":
+    """Return the task that is running.
+
+    Raises:
+        RuntimeError: No task is running: this is a plain callback, or no run is under way.
+    """
+    task = _provider().current_task
+    if task is None:
+        raise RuntimeError(
+            "no tulip task is running in this thread: "
+            "call this from a coroutine that run() or a Task drives"
+        )
+    return task

@@ -1,0 +1,149 @@
+"""Task groups: tasks that end before the block that started them does."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, final
+
+from tulip_sched._context import current_task
+from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
+from tulip_sched._errors import Cancelled
+from tulip_sched._scopes import CancelScope
+from tulip_sched._task import Task
+
+T = TypeVar("T")
+
+
+@final
+class TaskGroup:
+    """Runs tasks that all end with the block: the first failure cancels the others.
+
+    In an ``async def``::
+
+        async with TaskGroup() as group:
+            task = group.start(fetch(url))
+
+    In a generator, with a function that gets the group::
+
+        result = yield from TaskGroup().run(body)
+
+    The block is left when every task is done. Failures arrive together, as an `ExceptionGroup`
+    (a `BaseExceptionGroup` if one of them is no `Exception`). A task that is cancelled alone is
+    no failure.
+
+    Attributes:
+        scope: Cancels the block and all its tasks.
+    """
+
+    __slots__ = ("_errors", "_owner", "_tasks", "_waiter", "scope")
+
+    def __init__(self) -> None:
+        self.scope = CancelScope()
+        self._owner: Task[Any] | None = None
+        self._tasks: dict[Task[Any], None] = {}
+        self._errors: list[BaseException] = []
+        self._waiter: Task[Any] | None = None
+
+    def start(self, coro: AnyCoroutine[T], name: str | None = None) -> Task[T]:
+        """Start a task in this group; any task may call this as long as the block is open.
+
+        Raises:
+            RuntimeError: The block is not open (any more).
+        """
+        return self.adopt(Task(coro, name))
+
+    def adopt(self, task: Task[T]) -> Task[T]:
+        """Start a task that was made, but not started, elsewhere; return it.
+
+        Raises:
+            RuntimeError: The block is not open, or the task was started before.
+        """
+        if self._owner is None:
+            task.cancel()
+            raise RuntimeError(f"the group of task {task.name!r} is not open")
+        task._join_scope(self.scope)
+        task.start()
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+        return task
+
+    @coroutine
+    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Gen[T]:
+        """Run ``body(group)`` in this task, wait for the group, and return the body's result."""
+        self._enter()
+        try:
+            result = yield from body(self)
+        except BaseException as error:
+            if (yield from self._leave(error)):
+                # Only possible for a scope that was cancelled: then there is no result.
+                return None  # type: ignore[return-value]
+            raise
+        yield from self._leave(None)
+        return result
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        return await self._leave(exc)
+
+    def _enter(self) -> None:
+        self.scope.__enter__()
+        self._owner = current_task()
+        self.scope._members = set()
+
+    @coroutine
+    def _leave(self, error: BaseException | None) -> Gen[bool]:
+        """Wait for the tasks, then raise what failed; return whether ``error`` is dealt with."""
+        if error is not None:
+            self.scope.cancel()
+            if not isinstance(error, Cancelled):
+                self._errors.append(error)
+        # Shielded: an outer cancellation reaches the tasks themselves, and their end, not it,
+        # ends this wait.
+        with CancelScope(shield=True):
+            while self._tasks:
+                self._waiter = current_task()
+                self._waiter._block(self._stop_waiting)
+                yield
+        owner, self._owner = self._owner, None
+        assert owner is not None
+        errors, self._errors = self._errors, []
+        if errors:
+            self._close_scope(None)
+            message = f"{len(errors)} of the group's tasks failed"
+            raise BaseExceptionGroup(message, errors) from None
+        swallowed = self._close_scope(error)
+        if error is None and owner._cancel_pending:
+            # The tasks were cut short from outside: whoever waited for them must not go on.
+            yield from _stop_here(owner)
+        return swallowed
+
+    def _close_scope(self, error: BaseException | None) -> bool:
+        kind = None if error is None else type(error)
+        return self.scope.__exit__(kind, error, None)
+
+    def _ended(self, task: Task[Any]) -> None:
+        del self._tasks[task]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._errors.append(error)
+            self.scope.cancel()
+        if self._waiter is not None and not self._tasks:
+            waiter, self._waiter = self._waiter, None
+            waiter.unblock()
+
+    def _stop_waiting(self) -> None:
+        self._waiter = None
+
+
+@coroutine
+def _stop_here(task: Task[Any]) -> Gen[None]:
+    """Suspend, so that the pending cancellation is raised here."""
+    task._block(lambda: None)
+    yield

@@ -1,0 +1,238 @@
+"""Cancellation: scopes, deadlines and shields.
+
+The rules that hold here:
+
+1. A scope is a plain ``with`` block inside one task. Scopes nest; the innermost is
+   ``task._scope``, the chain goes outwards by ``_parent``. A task in a group continues the chain
+   with the group's scope, so cancelling a scope reaches the tasks of every group inside it.
+2. Cancellation is a level, not an edge: as long as a cancelled scope lies on the chain, before
+   any shield, every suspension raises `Cancelled`.
+3. A task keeps the level as one flag, ``_cancel_pending``. It is worked out again when a scope
+   is cancelled and when one that matters is entered or left; blocking only reads it.
+4. `Cancelled` is raised by ``Task._step`` and nowhere else. A task that was already made
+   runnable gets what it waited for first, so nothing that was handed over is lost.
+5. A scope swallows `Cancelled` when it was cancelled itself and no scope outside of it was.
+"""
+
+import math
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tulip_sched._context import current_context, current_task
+from tulip_sched._errors import Cancelled
+
+if TYPE_CHECKING:
+    from tulip_poll import TimerHandle
+
+    from tulip_sched._task import Task
+
+
+class CancelScope:
+    """A ``with`` block whose suspensions can be cancelled together.
+
+    Args:
+        deadline: When to cancel by itself, in seconds on the event loop's clock; infinite means
+            never.
+        shield: Keep the cancellation of outer scopes out of this block.
+
+    Attributes:
+        cancel_called: `cancel` was called or the deadline has passed.
+        cancelled_caught: The block was left because of this scope's cancellation.
+
+    Leaving the block never waits. Each scope object serves one ``with`` block.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_expired",
+        "_members",
+        "_parent",
+        "_shield",
+        "_task",
+        "_timer",
+        "cancel_called",
+        "cancelled_caught",
+    )
+
+    def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
+        self._deadline = deadline
+        self._shield = shield
+        self._task: Task[Any] | None = None
+        self._parent: CancelScope | None = None
+        self._timer: TimerHandle | None = None
+        self._members: set[Task[Any]] | None = None
+        self._expired = False
+        self.cancel_called = False
+        self.cancelled_caught = False
+
+    @property
+    def shield(self) -> bool:
+        """Whether the cancellation of outer scopes is kept out."""
+        return self._shield
+
+    @property
+    def deadline(self) -> float:
+        """When the scope cancels itself, in seconds on the loop's clock; may be set at any time."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, when: float) -> None:
+        self._deadline = when
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is not None and not self.cancel_called:
+            self._arm()
+
+    def __enter__(self) -> Self:
+        task = current_task()
+        if self._task is not None:
+            raise RuntimeError(f"{self!r} is already in use: each scope serves one with block")
+        self._begin(task, task._scope)
+        task._scope = self
+        if self._shield or self.cancel_called:
+            task._update_cancellation()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        task = self._task
+        if task is None or task._scope is not self or task is not current_context().current_task:
+            raise self._misnested(task)
+        task._scope = self._parent
+        self._end()
+        if task._cancel_pending or self._shield:
+            task._update_cancellation()
+        if exc is None or not self.cancel_called or task._cancel_pending:
+            return False
+        return self._absorb(exc)
+
+    def cancel(self) -> None:
+        """Cancel everything inside: each task there gets `Cancelled` where it is blocked.
+
+        Calling it again, or after the block was left, does nothing. Called before the block is
+        entered, it cancels the block's first suspension.
+        """
+        if self.cancel_called:
+            return
+        self.cancel_called = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is not None:
+            self._task._propagate_cancellation()
+
+    def _begin(self, task: "Task[Any]", parent: "CancelScope | None") -> None:
+        self._task = task
+        self._parent = parent
+        if self._deadline != math.inf:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._deadline != math.inf:
+            loop = current_context().eventloop
+            self._timer = loop.call_at(self._deadline, self._expire)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        # The task stays set (the scope serves once), but the chain must not keep scopes alive.
+        self._parent = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._expired = True
+        self.cancel()
+
+    def _absorb(self, exc: BaseException) -> bool:
+        """Swallow `Cancelled`, alone or among the errors of a group."""
+        if isinstance(exc, Cancelled):
+            self.cancelled_caught = True
+            return True
+        if isinstance(exc, BaseExceptionGroup):
+            cancelled, rest = exc.split(Cancelled)
+            if cancelled is not None:
+                self.cancelled_caught = True
+                if rest is None:
+                    return True
+                raise rest from exc.__cause__
+        return False
+
+    def _misnested(self, task: "Task[Any] | None") -> RuntimeError:
+        where = "a task that is over" if task is None else f"task {task.name!r}"
+        return RuntimeError(
+            f"{self!r} was entered in {where} and is being left out of order: a scope must be "
+            "left in the task that entered it, innermost first (was it opened in a generator "
+            "that yields values to its caller?)"
+        )
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancel_called else "open"
+        shield = " shield" if self._shield else ""
+        return f"<{type(self).__name__} {state}{shield} deadline={self._deadline}>"
+
+
+class _FailAfter(CancelScope):
+    """A scope whose expiry is an error."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, seconds: float, deadline: float) -> None:
+        super().__init__(deadline=deadline)
+        self._seconds = seconds
+
+    def _absorb(self, exc: BaseException) -> bool:
+        if super()._absorb(exc):
+            raise TimeoutError(f"timed out after {self._seconds:g} seconds") from exc
+        return False
+
+
+def _deadline_after(seconds: float) -> float:
+    if not seconds >= 0:
+        raise ValueError(f"a timeout must be at least 0 seconds, got {seconds!r}")
+    return math.inf if seconds == math.inf else current_context().eventloop.time() + seconds
+
+
+def move_on_after(seconds: float | None) -> CancelScope:
+    """Return a scope that is cancelled after a while and then left in silence.
+
+    Args:
+        seconds: At least 0, counted from this call; ``None`` or infinity for no limit.
+
+    Returns:
+        The scope, for ``with``; its ``cancelled_caught`` tells whether the time ran out.
+
+    Raises:
+        ValueError: ``seconds`` is negative or not a number.
+    """
+    return CancelScope(deadline=math.inf if seconds is None else _deadline_after(seconds))
+
+
+def fail_after(seconds: float | None) -> CancelScope:
+    """Return a scope that is cancelled after a while and then raises `TimeoutError`.
+
+    Args:
+        seconds: At least 0, counted from this call; ``None`` or infinity for no limit.
+
+    Raises:
+        ValueError: ``seconds`` is negative or not a number.
+        TimeoutError: By the ``with`` block, once the time has run out; its ``__cause__`` is the
+            `Cancelled` that shows where the block was waiting. A block that finishes in the same
+            moment has finished.
+    """
+    if seconds is None:
+        return CancelScope()
+    return _FailAfter(seconds, _deadline_after(seconds))
+
+
+def shield() -> CancelScope:
+    """Return a scope that keeps outer cancellation out, for clean-up that must wait.
+
+    Combine it with a deadline (``CancelScope(deadline=..., shield=True)``) so that clean-up ends.
+    """
+    return CancelScope(shield=True)

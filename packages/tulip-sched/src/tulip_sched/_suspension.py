@@ -1,0 +1,72 @@
+"""What is said about a suspension that went wrong, and where it was."""
+
+import types
+from collections.abc import Callable
+from typing import Any, final
+
+
+@final
+class PlacedUndo:
+    """An undo function that remembers which line called `block`.
+
+    The line is worked out only when somebody asks: blocking is frequent, asking is not.
+    """
+
+    __slots__ = ("_code", "_instruction", "undo")
+
+    def __init__(self, undo: Callable[[], object], frame: types.FrameType) -> None:
+        self.undo = undo
+        self._code = frame.f_code
+        self._instruction = frame.f_lasti
+
+    def __call__(self) -> None:
+        self.undo()
+
+    def place(self) -> str:
+        """Return ``file:line in function``."""
+        line: int | None = self._code.co_firstlineno
+        for start, end, at in self._code.co_lines():
+            if start <= self._instruction < end:
+                line = at
+        return f"{self._code.co_filename}:{line} in {self._code.co_qualname}"
+
+
+def describe_undo(undo: Callable[[], object]) -> str:
+    """Say what a task is blocked by, from the function that would undo it."""
+    if isinstance(undo, PlacedUndo):
+        return f"block({_function_name(undo.undo)}) at {undo.place()}"
+    return _function_name(undo)
+
+
+def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | None) -> str:
+    """Say why a task cannot be resumed after what it yielded."""
+    if undo is not None:
+        return (
+            f"task {task_name!r} was blocked by {describe_undo(undo)} and then suspended again: "
+            "a bare yield is missing after it"
+        )
+    if yielded is None:
+        return (
+            f"task {task_name!r} executed a bare yield without having called block(): "
+            "nothing would ever resume it (to let other tasks run: yield from sleep(0))"
+        )
+    if isinstance(yielded, types.GeneratorType | types.CoroutineType) or hasattr(
+        yielded, "__await__"
+    ):
+        if hasattr(yielded, "_asyncio_future_blocking"):
+            return (
+                f"task {task_name!r} waits on {yielded!r}, which belongs to asyncio, but no "
+                "asyncio loop is running tulip in this thread"
+            )
+        if isinstance(yielded, types.GeneratorType | types.CoroutineType):
+            yielded.close()
+        return f"task {task_name!r} yielded {yielded!r}: did you forget 'from' (yield from ...)?"
+    return (
+        f"task {task_name!r} yielded {yielded!r}, but a coroutine may only yield after block(), "
+        "and nothing"
+    )
+
+
+def _function_name(function: Callable[[], object]) -> str:
+    inner = getattr(function, "func", function)  # a functools.partial names what it calls
+    return getattr(inner, "__qualname__", None) or repr(inner)

@@ -1,0 +1,469 @@
+"""Tasks: each drives one stack of coroutines.
+
+The rules that hold here:
+
+1. A task is *runnable* (its handle is in the loop's queue, ``_scheduled``), *running*
+   (``context.current_task``), *blocked* (``_undo`` is set), or done. It is never two of these,
+   so a wake-up that comes late, or twice, finds nothing to do.
+2. Whoever blocks a task names the function that undoes the suspension. Cancelling calls that
+   function first, so the event that was waited for can no longer resume the task.
+3. Callbacks of the loop (readiness, timers) call ``_step`` and resume the task at once; a task
+   that wakes another one calls ``unblock``, which puts it in the queue. So a message costs no
+   extra round of the loop, and one task never runs inside another.
+"""
+
+import itertools
+from collections.abc import Callable, Generator
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final, Generic, TypeVar, cast, final
+
+from tulip_poll import Handle
+
+from tulip_sched._context import Context, current_context, current_task
+from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
+from tulip_sched._errors import Cancelled, SuspendError, TaskCancelledError
+from tulip_sched._failures import note_failure
+from tulip_sched._scopes import CancelScope
+from tulip_sched._suspension import describe_undo, explain_yield
+
+T = TypeVar("T")
+
+TURN: Final = cast("None", object())
+"""Yielded by a coroutine that stays runnable and only lets the others run first."""
+
+_numbers = itertools.count(1)
+
+
+@final
+class Task(Generic[T]):
+    """A coroutine that runs beside the others, until it returns or raises.
+
+    Args:
+        coro: What to run: the result of calling a coroutine function (not the function).
+        name: For people; default ``task-N``.
+        timeout: Seconds from `start` after which the task is cancelled and fails with
+            `TimeoutError`; ``None`` for no limit.
+
+    A task is awaitable: ``yield from task`` and ``await task`` wait for its end, give its result
+    or raise its exception. Each task runs in a copy of the `contextvars` context in which it was
+    made. A task that fails, and that nobody waits for, is reported once and makes `run` fail.
+
+    Raises:
+        TypeError: ``coro`` is not a coroutine.
+        ValueError: ``timeout`` is negative or not a number.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_callbacks",
+        "_cancel_pending",
+        "_context",
+        "_coro",
+        "_done",
+        "_error",
+        "_exception",
+        "_handle",
+        "_name",
+        "_result",
+        "_root",
+        "_run",
+        "_scheduled",
+        "_scope",
+        "_send",
+        "_timeout",
+        "_undo",
+    )
+
+    def __init__(
+        self, coro: AnyCoroutine[T], name: str | None = None, *, timeout: float | None = None
+    ) -> None:
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"a timeout must be at least 0 seconds, got {timeout!r}")
+        try:
+            self._send = coro.send  # type: ignore[union-attr]  # refused below if missing
+        except AttributeError:
+            coro = _driven(coro)
+            self._send = coro.send
+        self._coro: Any = coro
+        self._name = name
+        self._timeout = timeout
+        self._run = copy_context().run
+        self._handle: Handle | None = None
+        self._context: Context = None  # type: ignore[assignment]  # set by start()
+        self._scope: CancelScope | None = None
+        self._base: CancelScope | None = None
+        self._root: CancelScope | None = None
+        self._undo: Callable[[], object] | None = None
+        self._error: BaseException | None = None
+        self._exception: BaseException | None = None
+        self._callbacks: list[Callable[[Task[T]], object]] = []
+        self._cancel_pending = False
+        self._scheduled = False
+        self._done = False
+
+    # -- for everyone ------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name given, or ``task-N``."""
+        if self._name is None:
+            self._name = f"task-{next(_numbers)}"
+        return self._name
+
+    def start(self) -> "Task[T]":
+        """Make the task runnable; it first runs in the loop's next round.
+
+        Returns:
+            The task itself.
+
+        Raises:
+            RuntimeError: The task was started before.
+        """
+        if self._handle is not None or self._done:
+            raise RuntimeError(f"task {self.name!r} was already started")
+        context = self._context = current_context()
+        self._handle = handle = Handle(self._step)
+        loop = context.eventloop
+        if self._timeout is not None:
+            self._root_scope().deadline = loop.time() + self._timeout
+        if self._base is not None:
+            self._update_cancellation()
+        context.tasks[self] = None
+        self._scheduled = True
+        loop.schedule(handle)
+        return self
+
+    def cancel(self) -> None:
+        """Order the task to stop: every suspension in it raises `Cancelled` from now on.
+
+        Returns at once; `wait` for the end. A task that was not started ends without running; a
+        task that is done stays as it is.
+        """
+        if self._done:
+            return
+        if self._handle is None:
+            self._coro.close()
+            self._finish(Cancelled(f"task {self.name!r} was cancelled before it was started"))
+            return
+        self._root_scope().cancel()
+
+    def done(self) -> bool:
+        """Return whether the task has returned, raised, or been cancelled."""
+        return self._done
+
+    def cancelled(self) -> bool:
+        """Return whether the task ended by being cancelled."""
+        return self._done and isinstance(self._exception, TaskCancelledError)
+
+    def result(self) -> T:
+        """Return what the coroutine returned.
+
+        Raises:
+            RuntimeError: The task is not done.
+            TaskCancelledError: The task was cancelled.
+            TimeoutError: The task ran out of its time.
+            BaseException: Whatever the coroutine raised.
+        """
+        exception = self.exception()
+        if exception is None:
+            return cast("T", self._result)
+        try:
+            raise exception
+        finally:
+            # The exception's traceback now holds this frame, which must not hold the exception.
+            del exception
+
+    def exception(self) -> BaseException | None:
+        """Return what the task failed with, or ``None`` if it returned.
+
+        Asking counts as taking note of the failure.
+
+        Raises:
+            RuntimeError: The task is not done.
+        """
+        if not self._done:
+            raise RuntimeError(f"task {self.name!r} is not done")
+        if self._exception is not None and self._context is not None:
+            self._context.failures.pop(id(self), None)
+        return self._exception
+
+    def add_done_callback(self, callback: Callable[["Task[T]"], object]) -> None:
+        """Call ``callback(task)`` when the task is done; soon, if it already is.
+
+        An exception out of the callback goes to the event loop's exception handler.
+        """
+        if self._done:
+            self.exception()
+            current_context().eventloop.call_soon(callback, self)
+        else:
+            self._callbacks.append(callback)
+
+    def remove_done_callback(self, callback: Callable[["Task[T]"], object]) -> bool:
+        """Take back one `add_done_callback`; return whether it was there."""
+        try:
+            self._callbacks.remove(callback)
+        except ValueError:
+            return False
+        return True
+
+    @coroutine
+    def wait(self) -> Gen[None]:
+        """Wait until the task is done, whatever its end.
+
+        Raises:
+            RuntimeError: The task waits for itself, or was never started.
+
+        Cancelling the wait leaves the task running.
+        """
+        if not self._done:
+            self._block_until_done()
+            yield
+        elif self._exception is not None:
+            self.exception()
+
+    def __iter__(self) -> Generator[None, None, T]:
+        """Wait for the end and return the result, or raise the exception."""
+        if not self._done:
+            self._block_until_done()
+            yield
+        return self.result()
+
+    __await__ = __iter__
+
+    def __repr__(self) -> str:
+        if not self._done:
+            state = "blocked" if self._undo is not None else "runnable"
+            state = state if self._handle is not None else "not started"
+        elif self._exception is None:
+            state = "returned"
+        else:
+            state = "cancelled" if self.cancelled() else f"failed: {self._exception!r}"
+        return f"<Task {self.name!r} {state}>"
+
+    # -- for whoever suspends and resumes tasks ----------------------------------------------
+
+    def unblock(self) -> None:
+        """Make the task runnable, if it is blocked; else do nothing.
+
+        For the one who was asked to wake the task up: the undo function is not called.
+
+        Raises:
+            WrongThreadError: Called from another thread than the loop's.
+        """
+        if self._undo is not None:
+            self._undo = None
+            self._schedule()
+
+    def _block(self, undo: Callable[[], object]) -> None:
+        """Suspend the running task at its next bare ``yield``."""
+        if self._undo is not None:
+            undo()
+            raise SuspendError(
+                f"task {self.name!r} is already blocked by {describe_undo(self._undo)}: "
+                "a yield is missing after it"
+            )
+        self._undo = undo
+        if self._cancel_pending:
+            self._interrupt()
+
+    def _throw(self, error: BaseException) -> None:
+        """Resume the blocked task with an error, in the loop's next round."""
+        self._undo = None
+        self._error = error
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._context.eventloop.schedule(cast("Handle", self._handle))
+
+    def _step(self) -> None:
+        """Run the coroutine until it suspends or ends. The one place that resumes a task."""
+        self._context.current_task = self
+        self._scheduled = False
+        self._undo = None
+        error = self._error
+        try:
+            if error is None:
+                yielded = self._run(self._send, None)
+            else:
+                self._error = None
+                yielded = self._run(self._coro.throw, error)
+        except StopIteration as stop:
+            self._context.current_task = None
+            self._result = stop.value
+            self._finish(self._forgotten_yield())
+        except BaseException as exc:  # noqa: BLE001 - a task keeps whatever ended it
+            self._context.current_task = None
+            self._fail(exc)
+        else:
+            self._context.current_task = None
+            if yielded is TURN and self._undo is None:
+                if self._cancel_pending:
+                    self._error = self._order_to_stop()
+                self._schedule()
+            elif yielded is not None or (self._undo is None and not self._scheduled):
+                self._refuse(yielded)
+
+    def _refuse(self, yielded: object) -> None:
+        """Raise in the task: it suspended in a way that nothing would resume."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+        self._error = SuspendError(explain_yield(self.name, yielded, undo))
+        if not self._scheduled:
+            self._schedule()
+
+    def _forgotten_yield(self) -> SuspendError | None:
+        undo, self._undo = self._undo, None
+        if undo is None:
+            return None
+        undo()
+        return SuspendError(
+            f"task {self.name!r} returned while blocked by {describe_undo(undo)}: "
+            "a yield is missing after it"
+        )
+
+    def _block_until_done(self) -> None:
+        waiter = current_task()
+        self._refuse_waiter(waiter)
+        wake = waiter._woken_by
+        self._callbacks.append(wake)
+        waiter._block(partial(self._callbacks.remove, wake))
+
+    def _refuse_waiter(self, waiter: "Task[Any]") -> None:
+        if waiter is self:
+            raise RuntimeError(f"task {self.name!r} cannot wait for itself")
+        if self._handle is None:
+            raise RuntimeError(f"task {self.name!r} was never started: call its start() first")
+
+    def _woken_by(self, _: "Task[Any]") -> None:
+        self.unblock()
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def _fail(self, exc: BaseException) -> None:
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+        # Our own frame says nothing to the reader of the traceback, and would be a cycle.
+        if exc.__traceback__ is not None:
+            exc.__traceback__ = exc.__traceback__.tb_next
+        self._finish(exc)
+        if isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            raise exc
+
+    def _finish(self, exc: BaseException | None) -> None:
+        self._done = True
+        if self._scope is not self._base and self._scope is not self._root and exc is None:
+            exc = RuntimeError(f"task {self.name!r} ended inside {self._scope!r}")
+        if isinstance(exc, Cancelled):
+            exc = self._translate(exc)
+        self._exception = exc
+        context = self._context
+        if context is not None:
+            context.tasks.pop(self, None)
+        self._leave_scopes()
+        # What is no longer needed goes now: a result may be kept for long after the stack.
+        self._root = self._handle = None
+        del self._coro, self._send, self._run
+        callbacks = self._callbacks
+        if callbacks:
+            self._callbacks = []
+            for callback in callbacks:
+                try:
+                    callback(self)
+                except Exception as error:  # noqa: BLE001 - handed on to the loop
+                    context.eventloop.call_soon(_reraise, error)
+        elif exc is not None and not isinstance(exc, TaskCancelledError) and context is not None:
+            note_failure(context, self, exc)
+
+    def _leave_scopes(self) -> None:
+        """Disarm the scopes that are still open: the root, and any that was left suspended."""
+        scope, base = self._scope, self._base
+        while scope is not None and scope is not base:
+            outer = scope._parent
+            scope._end()
+            scope = outer
+        if base is not None and base._members is not None:
+            base._members.discard(self)
+        self._scope = self._base = None
+
+    def _translate(self, exc: Cancelled) -> BaseException:
+        """Say what a cancelled task says to those who ask for its result."""
+        ended: BaseException
+        if self._timeout is not None and self._root is not None and self._root._expired:
+            ended = TimeoutError(f"task {self.name!r} timed out after {self._timeout:g} seconds")
+        else:
+            ended = TaskCancelledError(f"task {self.name!r} was cancelled")
+        ended.__cause__ = exc
+        return ended
+
+    # -- cancellation ------------------------------------------------------------------------
+
+    def _join_scope(self, scope: CancelScope) -> None:
+        """Before the start: continue the chain of scopes with the scope of a group."""
+        if self._handle is not None or self._done:
+            raise RuntimeError(f"task {self.name!r} was already started")
+        self._scope = self._base = scope
+        assert scope._members is not None
+        scope._members.add(self)
+
+    def _root_scope(self) -> CancelScope:
+        """Return the task's own scope, outside of all it entered; made when first needed."""
+        if self._root is None:
+            root = self._root = CancelScope()
+            root._begin(self, self._base)
+            if self._scope is self._base:
+                self._scope = root
+            else:
+                scope = cast("CancelScope", self._scope)
+                while scope._parent is not self._base:
+                    scope = cast("CancelScope", scope._parent)
+                scope._parent = root
+        return self._root
+
+    def _update_cancellation(self) -> None:
+        """Work out the level again (rule 3 of the scopes)."""
+        scope = self._scope
+        while scope is not None and not scope.cancel_called and not scope._shield:
+            scope = scope._parent
+        self._cancel_pending = scope is not None and scope.cancel_called
+        if self._cancel_pending and self._undo is not None:
+            self._interrupt()
+
+    def _propagate_cancellation(self) -> None:
+        """Work out the level of this task and of the tasks in its groups."""
+        scope = self._scope
+        self._update_cancellation()
+        while scope is not None and scope is not self._base:
+            for member in list(scope._members or ()):
+                member._propagate_cancellation()
+            scope = scope._parent
+
+    def _interrupt(self) -> None:
+        """Undo the suspension and resume with `Cancelled`."""
+        undo = cast("Callable[[], object]", self._undo)
+        undo()
+        self._throw(self._order_to_stop())
+
+    def _order_to_stop(self) -> Cancelled:
+        return Cancelled(f"task {self.name!r} was told to stop")
+
+
+def _driven(coro: Any) -> Generator[None, None, Any]:
+    """Wrap an awaitable that is not a generator, such as another task or ``sleep(0)``."""
+    if not hasattr(coro, "__await__"):
+        hint = ": did you forget to call it?" if callable(coro) else ""
+        raise TypeError(f"a task needs a coroutine, got {coro!r}{hint}")
+
+    @coroutine
+    def drive() -> Gen[Any]:
+        return (yield from coro)
+
+    return iter(drive())
+
+
+def _reraise(error: Exception) -> None:
+    raise error

@@ -1,0 +1,210 @@
+"""Waiting for several tasks: the first N, any, all, one after another as they finish."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, overload
+
+from tulip_sched._context import current_task
+from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
+from tulip_sched._groups import TaskGroup
+from tulip_sched._scopes import fail_after
+from tulip_sched._task import Task
+
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+
+
+@coroutine
+def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
+    """Wait until a number of tasks are done, whatever their end.
+
+    Args:
+        count: How many must be done; from 0 to the number of tasks.
+        tasks: Started tasks; one that is named twice counts once.
+
+    Returns:
+        All tasks that are done, at least ``count`` of them: several may end at once.
+
+    Raises:
+        ValueError: There are fewer tasks than ``count``, or ``count`` is negative.
+        RuntimeError: A task was never started, or is the one that waits.
+
+    Cancelling the wait leaves the tasks running and no callback on them. Tasks waited for here
+    count as waited for: their failures are yours to look at.
+    """
+    every = list(dict.fromkeys(tasks))
+    if not 0 <= count <= len(every):
+        raise ValueError(f"cannot wait for {count} of {len(every)} tasks")
+    waiter = current_task()
+    pending = [task for task in every if not task.done()]
+    missing = count - (len(every) - len(pending))
+    if missing > 0:
+        for task in pending:
+            task._refuse_waiter(waiter)
+
+        def ended(_: Task[T]) -> None:
+            nonlocal missing
+            missing -= 1
+            if missing == 0:
+                waiter.unblock()
+
+        def forget() -> None:
+            for task in pending:
+                task.remove_done_callback(ended)
+
+        for task in pending:
+            task.add_done_callback(ended)
+        waiter._block(forget)
+        yield
+        forget()
+    done = {task for task in every if task.done()}
+    for task in done:
+        task.exception()
+    return done
+
+
+def wait_any(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
+    """Wait until at least one of the tasks is done; the same as ``wait_for(1, tasks)``."""
+    return wait_for(1, tasks)
+
+
+def wait_all(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
+    """Wait until all of the tasks are done; the same as `wait_for` with their number."""
+    every = set(tasks)
+    return wait_for(len(every), every)
+
+
+def as_completed(tasks: Iterable[Task[T]]) -> "Iterator[Coroutine[Task[T]]]":
+    """Give the tasks in the order in which they finish.
+
+    Args:
+        tasks: Started tasks.
+
+    Returns:
+        An iterator over as many coroutines as there are tasks; drive each before taking the
+        next: ``for step in as_completed(tasks): task = yield from step``.
+
+    Raises:
+        RuntimeError: A task was never started, or is the one that waits.
+
+    Abandoning the iteration leaves the tasks running and no callback on them.
+    """
+    return _AsCompleted(tasks)
+
+
+class _AsCompleted(Iterator[Coroutine[Task[T]]]):
+    """The tasks that are done and not yet handed out, and those still pending."""
+
+    def __init__(self, tasks: Iterable[Task[T]]) -> None:
+        every = list(dict.fromkeys(tasks))
+        waiter = current_task()
+        self._done = deque(task for task in every if task.done())
+        self._pending = {task for task in every if not task.done()}
+        self._left = len(every)
+        self._waiter: Task[Any] | None = None
+        for task in self._pending:
+            task._refuse_waiter(waiter)
+        for task in self._pending:
+            task.add_done_callback(self._ended)
+
+    def __next__(self) -> Coroutine[Task[T]]:
+        if self._left == 0:
+            raise StopIteration
+        self._left -= 1
+        return self._next_done()
+
+    @coroutine
+    def _next_done(self) -> Gen[Task[T]]:
+        if not self._done:
+            self._waiter = current_task()
+            self._waiter._block(self._stop_waiting)
+            yield
+        task = self._done.popleft()
+        task.exception()
+        return task
+
+    def _ended(self, task: Task[T]) -> None:
+        self._pending.discard(task)
+        self._done.append(task)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.unblock()
+
+    def _stop_waiting(self) -> None:
+        self._waiter = None
+        self._left += 1
+
+    def __del__(self) -> None:
+        for task in self._pending:
+            task.remove_done_callback(self._ended)
+
+
+@coroutine
+def with_timeout(seconds: float | None, coro: AnyCoroutine[T]) -> Gen[T]:
+    """Run a coroutine in this task, but not for longer than this.
+
+    Args:
+        seconds: At least 0; ``None`` for no limit.
+        coro: A coroutine or a task; a task is only waited for, not cancelled.
+
+    Returns:
+        What the coroutine returned, also when it did so in the moment the time ran out.
+
+    Raises:
+        TimeoutError: The time ran out; the coroutine got `Cancelled` and cleaned up.
+        BaseException: Whatever the coroutine raised.
+    """
+    with fail_after(seconds):
+        return (yield from coro)
+
+
+@overload
+def par(c1: AnyCoroutine[T1], /) -> Coroutine[tuple[T1]]: ...
+@overload
+def par(c1: AnyCoroutine[T1], c2: AnyCoroutine[T2], /) -> Coroutine[tuple[T1, T2]]: ...
+@overload
+def par(
+    c1: AnyCoroutine[T1], c2: AnyCoroutine[T2], c3: AnyCoroutine[T3], /
+) -> Coroutine[tuple[T1, T2, T3]]: ...
+@overload
+def par(
+    c1: AnyCoroutine[T1], c2: AnyCoroutine[T2], c3: AnyCoroutine[T3], c4: AnyCoroutine[T4], /
+) -> Coroutine[tuple[T1, T2, T3, T4]]: ...
+@overload
+def par(*coros: AnyCoroutine[T]) -> Coroutine[tuple[T, ...]]: ...
+@coroutine
+def par(*coros: AnyCoroutine[Any]) -> Gen[tuple[Any, ...]]:
+    """Run coroutines side by side and return their results, in the order of the arguments.
+
+    Raises:
+        ExceptionGroup: One or more failed; the others were cancelled and have ended.
+
+    Cancelling cancels all of them and waits for their ends.
+    """
+    tasks = [Task(coro) for coro in coros]
+    group = TaskGroup()
+    group._enter()
+    for task in tasks:
+        group.adopt(task)
+    yield from group._leave(None)
+    return tuple(task.result() for task in tasks)
+
+
+@coroutine
+def map_over(func: Callable[..., AnyCoroutine[T]], *iterables: Iterable[Any]) -> Gen[list[T]]:
+    """Call a coroutine function for each item, all at once, and return the results in order.
+
+    Args:
+        func: Called with one item of each iterable, as `map` does.
+        iterables: The shortest one ends it.
+
+    Raises:
+        ExceptionGroup: One or more failed; the others were cancelled and have ended.
+
+    Cancelling cancels all of them and waits for their ends.
+    """
+    results: tuple[T, ...] = yield from par(*(func(*items) for items in zip(*iterables)))  # noqa: B905 - as map does
+    return list(results)

@@ -1,0 +1,191 @@
+"""One descriptor's readiness, waited for again and again.
+
+The kernel registration is made by the first wait and stays: a task that reads, answers, and
+waits again costs no system call for waiting but the poll itself. The first event that nobody
+wants removes it. That is also why a Watch must be told before its descriptor is closed.
+"""
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, final
+from weakref import ref
+
+from tulip_poll import ClosedError, WrongThreadError
+
+from tulip_sched._context import current_context
+from tulip_sched._errors import BusyError
+
+if TYPE_CHECKING:
+    from tulip_sched._task import Task
+
+
+@final
+class Watch:
+    """Lets tasks wait until a descriptor is readable or writable, one task in each direction.
+
+    Args:
+        fd: An open descriptor that belongs to the caller, who calls `forget` before closing it.
+
+    Raises:
+        BusyError: Another Watch holds this descriptor.
+
+    ``block_r`` and ``block_w`` are plain calls that the caller follows with a bare ``yield``,
+    so that waiting costs no generator. Readiness is a hint: the operation may still have to
+    wait. An error or a hang-up wakes both directions. A Watch does not keep the file open: it
+    knows only its number.
+    """
+
+    __slots__ = (
+        "_context",
+        "_fd",
+        "_loop",
+        "_reader",
+        "_reading",
+        "_thread",
+        "_writer",
+        "_writing",
+        "owner",
+        "temporary",
+    )
+
+    def __init__(self, fd: int) -> None:
+        context = self._context = current_context()
+        stale = context.watches.get(fd)
+        if stale is not None:
+            if not stale.idle():
+                raise BusyError(f"descriptor {fd} is already watched by {stale!r}")
+            stale.forget()
+        context.watches[fd] = self
+        self._loop = context.eventloop
+        self._fd = fd
+        self._thread = get_ident()
+        # For the waits of block_r and block_w: the socket object that the registration is kept
+        # for, or that it ends with the wait. Neither for a Watch that its maker forgets.
+        self.owner: ref[object] | None = None
+        self.temporary = False
+        self._reader: Task[Any] | None = None
+        self._writer: Task[Any] | None = None
+        self._reading = False
+        self._writing = False
+
+    def block_r(self) -> None:
+        """Block the running task until the descriptor may be readable; then ``yield``.
+
+        Raises:
+            BusyError: Another task waits for this; it is unharmed.
+            ClosedError: `forget` was called.
+            OSError: The descriptor cannot be watched.
+        """
+        task = self._context.current_task
+        if self._reader is not None or task is None or get_ident() != self._thread:
+            raise self._refusal(self._reader, "read")
+        if self._reading:
+            self._loop.parked -= 1
+        else:
+            self._register_reader()
+        self._reader = task
+        task._block(self._undo_r)
+
+    def block_w(self) -> None:
+        """Block the running task until the descriptor may be writable; then ``yield``.
+
+        Raises:
+            BusyError: Another task waits for this; it is unharmed.
+            ClosedError: `forget` was called.
+            OSError: The descriptor cannot be watched.
+        """
+        task = self._context.current_task
+        if self._writer is not None or task is None or get_ident() != self._thread:
+            raise self._refusal(self._writer, "write")
+        if self._writing:
+            self._loop.parked -= 1
+        else:
+            self._register_writer()
+        self._writer = task
+        task._block(self._undo_w)
+
+    def idle(self) -> bool:
+        """Return whether no task waits here."""
+        return self._reader is None and self._writer is None
+
+    def serves(self, file: object) -> bool:
+        """Return whether a wait for this file object may use this Watch."""
+        if self.owner is not None:
+            return self.owner() is file
+        return not self.temporary
+
+    def forget(self) -> None:
+        """Stop watching, for good; tasks that wait get `ClosedError`.
+
+        Call it before the descriptor is closed. Calling it again does nothing.
+        """
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        if self._context.watches.get(fd) is self:
+            del self._context.watches[fd]
+        waiting = [task for task in (self._reader, self._writer) if task is not None]
+        self._loop.parked -= self._reading + self._writing - len(waiting)
+        if self._reading or self._writing:
+            self._loop.forget(fd)
+        self._reading = self._writing = False
+        self._reader = self._writer = None
+        for task in waiting:
+            task._throw(ClosedError(f"descriptor {fd} was closed while {task.name!r} waited on it"))
+
+    def _register_reader(self) -> None:
+        self._check_open()
+        self._loop.add_reader(self._fd, self._on_readable)
+        self._reading = True
+
+    def _register_writer(self) -> None:
+        self._check_open()
+        self._loop.add_writer(self._fd, self._on_writable)
+        self._writing = True
+
+    def _on_readable(self) -> None:
+        task = self._reader
+        if task is None:
+            self._reading = False
+            self._loop.parked -= 1
+            self._loop.remove_reader(self._fd)
+            return
+        self._reader = None
+        self._loop.parked += 1
+        task._step()
+
+    def _on_writable(self) -> None:
+        # A socket is writable nearly always, so an unwanted writer would fire in the next round:
+        # it is removed at once, unless the task waits again straight away.
+        task = self._writer
+        if task is not None:
+            self._writer = None
+            self._loop.parked += 1
+            task._step()
+        if self._writer is None and self._writing:
+            self._writing = False
+            self._loop.parked -= 1
+            self._loop.remove_writer(self._fd)
+
+    def _undo_r(self) -> None:
+        self._reader = None
+        self._loop.parked += 1
+
+    def _undo_w(self) -> None:
+        self._writer = None
+        self._loop.parked += 1
+
+    def _check_open(self) -> None:
+        if self._fd < 0:
+            raise ClosedError("this descriptor was closed")
+
+    def _refusal(self, holder: "Task[Any] | None", direction: str) -> Exception:
+        if get_ident() != self._thread:
+            return WrongThreadError(f"descriptor {self._fd} is watched by another thread's loop")
+        if holder is not None:
+            return BusyError(
+                f"task {holder.name!r} is already waiting to {direction} on descriptor {self._fd}"
+            )
+        return RuntimeError(f"only a task can wait to {direction} on descriptor {self._fd}")
+
+    def __repr__(self) -> str:
+        return f"<Watch fd={self._fd} reader={self._reader!r} writer={self._writer!r}>"
