@@ -1,1 +1,43 @@
-"""tulip-poll."""
+"""Pollsters over the kernel's readiness calls, an event loop of callbacks, a bridge to threads.
+
+What this layer promises: readiness is never missed and never delivered to the wrong file;
+no callback starves the others, or timers, or I/O; a loop is entered by its own thread only;
+nothing is lost between threads. What it refuses to do: it knows no coroutine, no socket
+option and no protocol; it runs callbacks.
+
+In reading order: ``_errors``, ``_descriptors`` (what an ``fd`` may be), ``_source`` (where a
+callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_pollster`` (the
+contract), ``pollsters`` (one file for each kernel facility), ``_wakeup`` (the self-pipe),
+``_eventloop``, ``_threads``.
+"""
+
+from tulip_poll._descriptors import FileDescriptor, HasFileno
+from tulip_poll._errors import ClosedError, WrongThreadError
+from tulip_poll._eventloop import EventLoop
+from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._pollster import Pollster
+from tulip_poll._threads import ThreadRunner
+from tulip_poll.pollsters import (
+    EpollPollster,
+    KqueuePollster,
+    PollPollster,
+    SelectPollster,
+    default_pollster,
+)
+
+__all__ = [
+    "ClosedError",
+    "EpollPollster",
+    "EventLoop",
+    "FileDescriptor",
+    "Handle",
+    "HasFileno",
+    "KqueuePollster",
+    "PollPollster",
+    "Pollster",
+    "SelectPollster",
+    "ThreadRunner",
+    "TimerHandle",
+    "WrongThreadError",
+    "default_pollster",
+]

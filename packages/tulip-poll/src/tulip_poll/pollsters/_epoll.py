@@ -1,0 +1,203 @@
+"""The pollster over Linux's epoll.
+
+The kernel's set is keyed by the number *and* the open file behind it, and it drops an entry
+when the last descriptor of that file is closed, wherever that is. Most of this file deals with what
+follows from that when a descriptor is closed without being removed first:
+
+- The number is free for another file, and the books are wrong about it: changing the entry
+  fails with ``ENOENT``. The old registrations are dropped, they were the old file's.
+- The old file may live on, behind a ``dup`` or in a child process. Then its entry stays in
+  the set, reports under its old number, and nobody can name it any more to remove it. We
+  call that a ghost. An event that the number's present file does not have, or that is for
+  no registration of ours, shows it; the set is then made anew without it.
+
+Source: epoll(7), "Will closing a file descriptor cause it to be removed from all epoll
+interest lists?"; the essay in trio's ``_io_epoll.py``.
+"""
+
+import errno
+import select
+import sys
+from typing import Protocol, final
+
+from tulip_poll._errors import ClosedError
+from tulip_poll._handle import Handle
+from tulip_poll._pollster import READ, WRITE, Pollster, bounded, refused
+
+# From the kernel's include/uapi/linux/eventpoll.h; the same on every architecture.
+EPOLLIN = 0x001
+EPOLLOUT = 0x004
+
+EVENTS = {READ: EPOLLIN, WRITE: EPOLLOUT, READ | WRITE: EPOLLIN | EPOLLOUT}
+
+# So many numbers may be under suspicion before the set is made anew on general principles.
+FEW = 64
+
+
+class Facility(Protocol):
+    """What is used of the object that ``select.epoll()`` returns."""
+
+    def register(self, fd: int, eventmask: int, /) -> None: ...
+    def modify(self, fd: int, eventmask: int, /) -> None: ...
+    def unregister(self, fd: int, /) -> None: ...
+    def poll(self, timeout: float | None, maxevents: int, /) -> list[tuple[int, int]]: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def _open() -> Facility:
+    if sys.platform == "linux" and hasattr(select, "epoll"):
+        return select.epoll()
+    raise NotImplementedError(f"there is no epoll on {sys.platform}")
+
+
+@final
+class EpollPollster(Pollster):
+    """Watch descriptors with epoll, level-triggered.
+
+    Regular files and folders are refused (``EPERM``): the kernel has no readiness for them.
+
+    Source: epoll(7), epoll_ctl(2), epoll_wait(2).
+    """
+
+    def __init__(self) -> None:
+        """Open an epoll set; see :class:`Pollster`."""
+        super().__init__()
+        self._epoll = _open()
+        # What fileno() shows to a host: a set with our set in it, made when asked for.
+        self._outer: Facility | None = None
+        # Numbers that were closed before they were removed: there may be ghosts of them.
+        self._suspects: set[int] = set()
+
+    def poll(self, timeout: float | None = None) -> list[Handle]:
+        """Wait for readiness; see :meth:`Pollster.poll`. It counts milliseconds."""
+        if self._closed:
+            raise ClosedError(f"{self!r} was closed")
+        if self._withdrawn:
+            self._drop_withdrawn()
+        readers, writers = self._readers, self._writers
+        # CPython rounds the seconds up to milliseconds, away from zero. Room for one event
+        # per handle is never too little: what does not fit comes with the next poll.
+        room = len(readers) + len(writers) or 1
+        events = self._epoll.poll(bounded(timeout), room)
+        if self._suspects:
+            events = self._without_ghosts(events)
+        ready: list[Handle] = []
+        for fd, mask in events:
+            reader = writer = None
+            # Whatever is not plainly the other direction's: hang-up and errors are both's.
+            if mask & ~EPOLLOUT and (reader := readers.get(fd)) is not None:
+                ready.append(reader)
+            if mask & ~EPOLLIN and (writer := writers.get(fd)) is not None:
+                ready.append(writer)
+            if reader is writer:
+                self._drop_unwanted(fd)
+        return ready
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when ``poll(0)`` would return handles.
+
+        It stays the same, and stays registered with a host, whatever happens inside.
+        """
+        if self._closed:
+            raise ClosedError(f"{self!r} was closed")
+        if self._outer is None:
+            self._outer = _open()
+            self._outer.register(self._epoll.fileno(), EPOLLIN)
+        return self._outer.fileno()
+
+    def close(self) -> None:
+        """Close the epoll set; forget all registrations. Twice is once."""
+        self._forget_all()
+        self._epoll.close()
+        if self._outer is not None:
+            self._outer.close()
+
+    def _attach(self, fd: int, direction: int) -> None:
+        present = self._interest(fd)
+        try:
+            if present:
+                self._change(fd, present | direction, direction)
+            else:
+                self._enter(fd, direction)
+        except OSError as error:
+            told = refused(error, "epoll", fd)
+            if error.errno == errno.EPERM:
+                told = OSError(errno.EPERM, f"{told.strerror} (a regular file or a folder?)")
+            raise told from error
+
+    def _change(self, fd: int, wanted: int, direction: int) -> None:
+        """Change the entry of ``fd``, or find that it was another file's."""
+        try:
+            self._epoll.modify(fd, EVENTS[wanted])
+        except FileNotFoundError:
+            self._enter(fd, direction)
+            self._suspects.add(fd)
+            for book in (self._readers, self._writers):
+                stale = book.pop(fd, None)
+                if stale is not None:
+                    Handle.cancel(stale)
+
+    def _enter(self, fd: int, wanted: int) -> None:
+        """Make an entry for ``fd``, or find that one of the same file was left there."""
+        if len(self._suspects) > FEW + self.pollable():
+            self._rebuild()
+        try:
+            self._epoll.register(fd, EVENTS[wanted])
+        except FileExistsError:
+            self._epoll.modify(fd, EVENTS[wanted])
+
+    def _detach(self, fd: int, direction: int) -> None:
+        left = self._interest(fd)
+        try:
+            if left:
+                self._epoll.modify(fd, EVENTS[left])
+            else:
+                self._epoll.unregister(fd)
+        except OSError:
+            # ENOENT or EBADF: it was closed first.
+            self._suspects.add(fd)
+
+    def _drop_unwanted(self, fd: int) -> None:
+        """Deal with an event that no handle is registered for: a ghost's, as we are eager."""
+        if self._interest(fd):
+            return
+        try:
+            self._epoll.modify(fd, 0)
+            self._epoll.unregister(fd)
+        except OSError:
+            self._rebuild()
+
+    def _without_ghosts(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Leave out events of suspects that the file now behind the number does not have."""
+        kept = []
+        suspects = self._suspects
+        for fd, mask in events:
+            if fd in suspects and not _has_event(fd, mask):
+                self._rebuild()
+            else:
+                kept.append((fd, mask))
+        return kept
+
+    def _rebuild(self) -> None:
+        """Make the set anew from the books, which leaves every ghost behind."""
+        old, self._epoll = self._epoll, _open()
+        if self._outer is not None:
+            self._outer.register(self._epoll.fileno(), EPOLLIN)
+        old.close()
+        self._suspects = set()
+        for fd in {*self._readers, *self._writers}:
+            try:
+                self._epoll.register(fd, EVENTS[self._interest(fd)])
+            except OSError:
+                # Closed behind our back as well: as before, it will never be ready.
+                self._suspects.add(fd)
+
+
+def _has_event(fd: int, mask: int) -> bool:
+    """Ask poll(), which goes by the number alone, whether ``fd`` is ready."""
+    if sys.platform == "win32":
+        return True
+    probe = select.poll()
+    probe.register(fd, mask & (EPOLLIN | EPOLLOUT))
+    return bool(probe.poll(0))
