@@ -57,6 +57,10 @@ class EventLoop:
         self._pollster.add_reader(self._wakeup, self._wakeup.drain)
         # How many registrations are the loop's own, and do not keep run() from ending.
         self._own = 1
+        # Public, as an attribute: the layer above counts here, twice for each of its waits,
+        # the registrations that it keeps though nobody waits for them. run() does not count
+        # them as something that is left to do.
+        self.parked = 0
         self._held = 0
         self._running = False
         self._stopping = False
@@ -234,7 +238,7 @@ class EventLoop:
         self._begin()
         ready, heap, pollster = self._ready, self._timers.heap, self._pollster
         try:
-            while ready or self._held or heap or pollster.pollable() > self._own:
+            while ready or self._held or heap or pollster.pollable() > self._own + self.parked:
                 self._round(None)
                 if self._stopping:
                     break
@@ -307,7 +311,7 @@ class EventLoop:
             self._exception_handler(error, handle)
 
     def _anything_left(self) -> bool:
-        return bool(self._held) or self._pollster.pollable() > self._own
+        return bool(self._held) or self._pollster.pollable() > self._own + self.parked
 
     def _begin(self) -> None:
         if get_ident() != self._thread:
