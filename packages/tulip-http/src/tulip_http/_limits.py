@@ -1,0 +1,44 @@
+"""How much the client takes, of connections and of memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final, final
+
+from tulip_http.wire._http1 import MAX_HEAD_BYTES, MAX_HEAD_FIELDS
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most of everything; None for no limit.
+
+    Attributes:
+        max_connections: Open at once, in total.
+        max_per_host: Open at once to one origin (scheme, host and port).
+        max_idle: Kept open without a request.
+        idle_seconds: How long a connection is kept open without a request. Below what servers
+            allow (nginx 75 s, apache2 and uvicorn 5 s), so that they rarely close first.
+        max_body: Bytes of a body that is read whole (`Response.read`); `Client.stream` hands out
+            bodies of any size in pieces.
+        max_head_bytes: Bytes of a response's head.
+        max_head_fields: Fields of a response's head.
+    """
+
+    max_connections: int | None = 100
+    max_per_host: int | None = None
+    max_idle: int | None = 50
+    idle_seconds: float | None = 4.5
+    max_body: int | None = 1 << 30
+    max_head_bytes: int = MAX_HEAD_BYTES
+    max_head_fields: int = MAX_HEAD_FIELDS
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name in {"max_idle", "idle_seconds", "max_body"} else 1
+            if value is not None and not value >= least:
+                raise ValueError(f"the limit {field.name} must be at least {least}, got {value!r}")
+
+
+DEFAULT_LIMITS: Final = Limits()

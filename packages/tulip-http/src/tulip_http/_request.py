@@ -1,0 +1,98 @@
+"""What is asked: a method, a URL, header fields, and a body."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, final
+
+from tulip_http._errors import LocalProtocolError
+from tulip_http._headers import Headers, HeaderTypes
+from tulip_http._typing import override
+from tulip_http._url import URL
+from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_body, encode_pairs
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# RFC 9110 section 9.2.2: doing it twice has the effect of doing it once.
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+# Methods for which a server expects a length even where there is no body (section 8.6).
+_EXPECTS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+@final
+class Request:
+    """A request, complete but for what belongs to the connection it goes over.
+
+    Args:
+        method: Any token; sent in upper case.
+        url: Absolute.
+        params: Added to the URL's own query.
+        headers: Host, Content-Length and the body's Content-Type are added where not given.
+        content: Body as bytes or text.
+        data: Body as a form.
+        json: Body as JSON.
+
+    Raises:
+        InvalidURL: ``url`` is not an absolute URL.
+        UnsupportedProtocol: Its scheme is neither http nor https.
+        LocalProtocolError: The method or a header cannot be sent.
+        TypeError: More than one body, or one that cannot be sent.
+    """
+
+    __slots__ = ("content", "headers", "method", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: URL | str,
+        *,
+        params: ParamTypes | None = None,
+        headers: HeaderTypes | None = None,
+        content: ContentTypes | None = None,
+        data: ParamTypes | None = None,
+        json: object = None,
+    ) -> None:
+        if not _TOKEN.fullmatch(method):
+            raise LocalProtocolError(f"method {method!r} is not a token (RFC 9110 section 5.6.2)")
+        self.method = method.upper()
+        self.url = URL(url)
+        if params is not None:
+            self.url = _with_params(self.url, params)
+        self.headers = Headers(headers)
+        self.content, media_type = encode_body(content, data, json)
+        if media_type is not None and "content-type" not in self.headers:
+            self.headers.add(b"Content-Type", media_type)
+        self._announce_length()
+
+    def _announce_length(self) -> None:
+        """Say how long the body is, and refuse any other statement about it.
+
+        Anything else would let the server find a second request in the body, or wait for more.
+        """
+        length = str(len(self.content or b""))
+        given = self.headers.get("content-length")
+        if "transfer-encoding" in self.headers:
+            raise LocalProtocolError("Transfer-Encoding belongs to the connection: leave it out")
+        if given is None:
+            if self.content is not None or self.method in _EXPECTS_BODY:
+                self.headers.add(b"Content-Length", length)
+        elif given != length:
+            raise LocalProtocolError(
+                f"Content-Length {given!r} does not fit a body of {length} bytes"
+            )
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether doing it twice has the effect of doing it once (RFC 9110 section 9.2.2)."""
+        return self.method in _IDEMPOTENT
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.url!r}>"
+
+
+def _with_params(url: URL, params: ParamTypes) -> URL:
+    added = encode_pairs(params)
+    if not added:
+        return url
+    return url.with_query(f"{url.query}&{added}" if url.query else added)

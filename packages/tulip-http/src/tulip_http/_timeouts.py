@@ -1,0 +1,58 @@
+"""How long the client waits for what.
+
+Every limit is on by default: a program that never thought about time must not hang. Each phase has
+its own limit and its own error, so the message says what was slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Limits in seconds; None for no limit.
+
+    Attributes:
+        connect: To find the address, connect and agree on TLS.
+        read: From one byte of the answer to the next.
+        write: Until the server takes the next piece of the request.
+        pool: Until one of the allowed connections is free.
+        total: For one call as a whole. A call is a request with its whole answer, or, for
+            `Client.stream`, the request up to the answer's head and then each reading of the body.
+
+    The defaults: 10 s to connect (a lost SYN costs 1, 3 and 7 s on Linux, so two may be lost), 30 s
+    of silence, 30 s for a connection to become free, and 5 minutes for the whole.
+    """
+
+    connect: float | None = 10.0
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = 30.0
+    total: float | None = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "write", "pool", "total"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds >= 0:
+                raise ValueError(f"the {name} timeout must be at least 0 seconds, got {seconds!r}")
+
+    @classmethod
+    def of(cls, timeout: TimeoutTypes) -> Timeout:
+        """Return the limits for what a caller gave.
+
+        A number limits each phase and the whole call to that many seconds; None limits nothing.
+        """
+        if isinstance(timeout, cls):
+            return timeout
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise TypeError(f"a timeout is seconds, None or a Timeout, got {timeout!r}")
+        return cls(timeout, timeout, timeout, timeout, timeout)
+
+
+TimeoutTypes: TypeAlias = Timeout | float | None
+"""What is accepted wherever a timeout is given."""
+
+DEFAULT_TIMEOUT: Final = Timeout()

@@ -1,0 +1,5 @@
+"""Protocols without I/O: bytes in, events out, and the other way around.
+
+In reading order: `_http1` (serialise a request, parse a response), `_explain` (what was wrong with
+a response that the parser refused).
+"""

@@ -1,0 +1,305 @@
+"""HTTP/1.1 on the client's side, without I/O: a request becomes bytes, bytes become a response.
+
+The rules of this file:
+
+- llhttp (through `httptools`) reads heads and chunks. It cannot be told that a response has no body
+  (HEAD), and has no call for the end of input; `ResponseParser` decides both.
+- A body that is delimited by its length or by the end of the connection needs no parser: once the
+  head and whatever came with it are read, llhttp is left out and the bytes go straight through.
+- No more than `max_head` bytes may pass without either a complete head or a byte of body: that one
+  rule bounds heads, trailers, chunk extensions, and endless interim answers.
+- A parser that refused something, or was left out, is in an unknown state and is replaced before
+  the next response.
+
+Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses without a body).
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import httptools
+
+from tulip_http._errors import RemoteProtocolError
+from tulip_http.wire._explain import explain
+
+# 64 KiB of head, like the limit of curl per line and of several servers for a whole head; 256
+# fields. The widest heads in the wild are far below: about 100 fields.
+MAX_HEAD_BYTES: Final = 65536
+MAX_HEAD_FIELDS: Final = 256
+
+
+def serialize_head(method: str, target: str, host: str | None, fields: bytes) -> bytes:
+    """Return the bytes of a request's head.
+
+    Args:
+        method: A token, checked by `Request`.
+        target: Path and query, escaped.
+        host: Value of the Host field, or None where ``fields`` has one. It comes first, as RFC 9110
+            section 7.2 asks.
+        fields: The other fields, each with its line end.
+    """
+    line = f"{method} {target} HTTP/1.1\r\n"
+    if host is not None:
+        line = f"{line}Host: {host}\r\n"
+    return b"%b%b\r\n" % (line.encode("latin-1"), fields)
+
+
+def serialize_chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body (RFC 9112 section 7.1); ``data`` must not be empty."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+"""What ends a chunked body without trailers."""
+
+
+@final
+class ResponseHead:
+    """Status line and header fields, as they came."""
+
+    __slots__ = ("fields", "reason", "status", "version")
+
+    def __init__(
+        self, version: str, status: int, reason: bytes, fields: list[tuple[bytes, bytes]]
+    ) -> None:
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self.fields = fields
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of the fields with this (lower-case) name."""
+        return [value for field, value in self.fields if field.lower() == name]
+
+
+class _Excess(Exception):  # noqa: N818 - a signal, not an error
+    """Raised inside a callback to stop llhttp where a second response begins."""
+
+
+@final
+class ResponseParser:
+    """Read one response after the other from the bytes of a connection.
+
+    Call `start` for each request, then `feed` what the connection gives and `feed_eof` at its end,
+    until `complete`; in between, `head` appears and `take_body` gives what has come of the body.
+
+    Attributes:
+        head: The final response's head, None until it is complete.
+        interim: Heads of the interim (1xx) responses before it, in order.
+        trailers: Fields after a chunked body.
+        started: A byte of an answer has come.
+        complete: The response has ended.
+        keep_alive: It has ended so that another may follow on the connection.
+        upgraded: The bytes after the head (`take_body`) belong to another protocol: the answer was
+            101, or 2xx to CONNECT.
+    """
+
+    def __init__(self, max_head: int = MAX_HEAD_BYTES, max_fields: int = MAX_HEAD_FIELDS) -> None:
+        self._max_head = max_head
+        self._max_fields = max_fields
+        self._llhttp: httptools.HttpResponseParser | None = None
+        # llhttp's callback for the body is this list's own append: no frame of ours in between.
+        self._chunks: list[bytes] = []
+        self.on_body = self._chunks.append
+        self.keep_alive = False
+        self.start("GET")
+
+    def start(self, method: str) -> None:
+        """Expect the response to a request with this method."""
+        if not self.keep_alive:
+            self._llhttp = None
+        self.head: ResponseHead | None = None
+        self.interim: list[ResponseHead] = []
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.started = self.complete = self.keep_alive = self.upgraded = False
+        self._method = method
+        self._raw: list[bytes] = []  # the head so far, to explain what is wrong with it
+        self._reason = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._quiet = 0  # bytes since the last progress
+        self._length: int | None = None  # of a body whose end we find without llhttp
+        self._received = 0
+        self._direct = False
+        if self._llhttp is None:
+            self._llhttp = httptools.HttpResponseParser(self)
+            # RFC 9112 section 2.2: a recipient may take a lone LF for the end of a line. In chunks
+            # llhttp insists on CRLF all the same, and rightly: there a wrong guess moves the end.
+            self._llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the connection.
+
+        Args:
+            data: At least one byte. Bytes after the end of the response are dropped, and spoil
+                `keep_alive`: nobody asked for them.
+
+        Raises:
+            RemoteProtocolError: It is not HTTP/1, or beyond the limits; the message says where.
+        """
+        if self._direct:
+            self._feed_direct(data)
+            return
+        self.started = True
+        self._quiet += len(data)
+        if self.head is None:
+            self._raw.append(data)
+        self._feed_llhttp(data)
+        if self.complete:
+            return
+        if self._chunks:
+            self._quiet = 0
+        elif self._quiet > self._max_head:
+            raise RemoteProtocolError(self._too_large())
+        if self.head is not None:
+            self._leave_llhttp_out()
+
+    def feed_eof(self) -> None:
+        """Take note that the connection has ended.
+
+        Raises:
+            RemoteProtocolError: It ended inside the response, or before it.
+        """
+        head = self.head
+        if self.complete:
+            self.keep_alive = False
+        elif head is None:
+            received = sum(map(len, self._raw))
+            raise RemoteProtocolError(
+                f"the connection was closed inside the response head, after {received} bytes"
+                if self.started
+                else "the connection was closed without an answer"
+            )
+        elif self._length is not None:
+            raise RemoteProtocolError(
+                f"the body was cut short: {self._received} of {self._length} bytes came"
+            )
+        elif not self._direct:
+            raise RemoteProtocolError("the chunked body was cut short before its last chunk")
+        else:
+            self.complete = True
+
+    def take_body(self) -> bytes:
+        """Return what has come of the body since the last call; ``b""`` where nothing has."""
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return data
+
+    # llhttp's callbacks. It finds them by name.
+
+    def on_message_begin(self) -> None:
+        """Stop where a second response begins."""
+        if self.complete:
+            raise _Excess
+
+    def on_status(self, reason: bytes) -> None:
+        """Keep the reason phrase, which may come in pieces."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field, or a trailer field once the head is complete."""
+        (self._fields if self.head is None else self.trailers).append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Make the head, and decide whether a body follows."""
+        assert self._llhttp is not None
+        status = self._llhttp.get_status_code()
+        head = ResponseHead(self._version(), status, self._reason, self._fields)
+        if status < 200 and status != 101:
+            self.interim.append(head)
+            self._reason, self._fields = b"", []
+            return
+        self.head = head
+        tunnel = self._method == "CONNECT" and 200 <= status < 300
+        if self._method == "HEAD" or tunnel:
+            self.complete = True
+            self.upgraded = tunnel
+            self.keep_alive = not tunnel and _persists(head)
+
+    def on_message_complete(self) -> None:
+        """Note the end, of an interim response or of the final one."""
+        if self.head is not None and not self.complete:
+            assert self._llhttp is not None
+            self.complete = True
+            self.upgraded = self.head.status == 101
+            self.keep_alive = self._llhttp.should_keep_alive() and not self.upgraded
+
+    # What happens around llhttp.
+
+    def _version(self) -> str:
+        raw = self._raw[0] if self._raw else b""
+        if raw.startswith(b"HTTP/1.1 ") and not self.interim:
+            return "HTTP/1.1"
+        assert self._llhttp is not None
+        return "HTTP/" + self._llhttp.get_http_version()
+
+    def _feed_llhttp(self, data: bytes) -> None:
+        assert self._llhttp is not None
+        try:
+            self._llhttp.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._llhttp = None
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self._chunks.append(rest)
+        except httptools.HttpParserError as error:
+            # After the end it is only the rest that is not HTTP, and the response is good.
+            self._llhttp = None
+            if not self.complete:
+                raw = b"".join(self._raw) if self.head is None else b""
+                raise RemoteProtocolError(explain(raw, str(error))) from error
+            self.keep_alive = False
+        if self.head is not None:
+            self._check_head(self.head)
+            self._raw.clear()
+        if self.complete and self._method == "HEAD":
+            self._llhttp = None  # it still waits for a body
+            self.keep_alive = self.keep_alive and not self._chunks
+            self._chunks.clear()
+
+    def _check_head(self, head: ResponseHead) -> None:
+        raw = self._raw
+        if len(head.fields) + len(self.trailers) > self._max_fields:
+            raise RemoteProtocolError(f"the response has over {self._max_fields} header fields")
+        if raw and not raw[0].startswith(b"HTTP/1."):
+            # llhttp also reads RTSP/ and ICE/, and versions that never had this form on the wire.
+            joined = b"".join(raw).lstrip(b"\r\n")
+            if not joined.startswith(b"HTTP/1."):
+                raise RemoteProtocolError(explain(joined, "Expected HTTP/1.0 or HTTP/1.1"))
+
+    def _leave_llhttp_out(self) -> None:
+        head = self.head
+        assert head is not None
+        if head.values(b"transfer-encoding"):
+            # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
+            codings = b",".join(head.values(b"transfer-encoding")).lower().split(b",")
+            self._direct = codings[-1].strip() != b"chunked"
+        else:
+            lengths = head.values(b"content-length")
+            self._length = int(lengths[0]) if lengths else None
+            self._direct = True
+        if self._direct:
+            self._llhttp = None
+            self._received = sum(map(len, self._chunks))
+
+    def _feed_direct(self, data: bytes) -> None:
+        if self._length is not None:
+            missing = self._length - self._received
+            if len(data) >= missing:
+                assert self.head is not None
+                self.complete = True
+                self.keep_alive = len(data) == missing and _persists(self.head)
+                data = data[:missing]
+        self._received += len(data)
+        self._chunks.append(data)
+
+    def _too_large(self) -> str:
+        what = "response head" if self.head is None else "part of the response between body bytes"
+        return f"the {what} is larger than {self._max_head} bytes"
+
+
+def _persists(head: ResponseHead) -> bool:
+    """Say whether the connection stays open after this response (RFC 9112 section 9.3)."""
+    options = b",".join(head.values(b"connection")).lower().replace(b" ", b"").split(b",")
+    return b"close" not in options and (head.version == "HTTP/1.1" or b"keep-alive" in options)

@@ -1,0 +1,1 @@
+"""The HTTP client: its wire protocol on bytes, and the client against real servers."""

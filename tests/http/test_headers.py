@@ -1,0 +1,104 @@
+"""Header fields: several values, any case, order and case kept, nothing smuggled."""
+
+import pickle
+
+import pytest
+
+from tulip_http._errors import LocalProtocolError
+from tulip_http._headers import Headers
+
+
+def test_finds_a_name_in_any_case() -> None:
+    headers = Headers({"Content-Type": "text/plain"})
+    assert headers["content-type"] == headers["CONTENT-TYPE"] == "text/plain"
+    assert "content-TYPE" in headers
+    assert "content-length" not in headers
+    assert "ü" not in headers
+    assert headers.get("ü") is None
+
+
+def test_keeps_order_case_and_repetitions() -> None:
+    headers = Headers([("B", "1"), ("a", "2"), ("b", "3")])
+    assert headers.multi_items() == [("B", "1"), ("a", "2"), ("b", "3")]
+    assert list(headers) == ["B", "a"]
+    assert len(headers) == 2
+    assert headers["b"] == "1, 3"
+    assert headers.get_list("b") == ["1", "3"]
+    assert headers.get_list("c") == []
+    assert headers.raw == [(b"B", b"1"), (b"a", b"2"), (b"b", b"3")]
+
+
+def test_setting_replaces_in_the_place_of_the_first() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("A", "3")])
+    headers["A"] = "4"
+    headers["c"] = "5"
+    assert headers.multi_items() == [("A", "4"), ("b", "2"), ("c", "5")]
+
+
+def test_deleting_takes_all_of_a_name() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("A", "3")])
+    del headers["a"]
+    assert headers.multi_items() == [("b", "2")]
+    with pytest.raises(KeyError):
+        del headers["a"]
+    with pytest.raises(KeyError):
+        headers["a"]
+
+
+def test_a_copy_is_independent() -> None:
+    headers = Headers({"a": "1"})
+    assert headers.block() == b"a: 1\r\n"
+    copy = headers.copy()
+    copy.add("b", "2")
+    assert headers.block() == b"a: 1\r\n"
+    assert copy.block() == b"a: 1\r\nb: 2\r\n"
+    assert "b" not in headers
+
+
+def test_equality_ignores_case_but_not_values() -> None:
+    assert Headers({"A": "1"}) == Headers({"a": "1"}) == {"a": "1"}
+    assert Headers({"A": "1"}) != {"a": "2"}
+    assert Headers() != 1
+
+
+@pytest.mark.parametrize("value", ["a\r\nInjected: b", "a\nb", "a\rb", "a\0b", b"a\r\n b"])
+def test_a_value_cannot_begin_another_field(value: str) -> None:
+    with pytest.raises(LocalProtocolError, match="CR, LF or NUL") as caught:
+        Headers().add("X-Test", value)
+    assert repr(value) in str(caught.value)
+    with pytest.raises(LocalProtocolError):
+        Headers({"X-Test": value})
+    with pytest.raises(LocalProtocolError):
+        Headers()["X-Test"] = value
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "a\0", "ü", "€"])
+def test_a_name_must_be_a_token(name: str) -> None:
+    with pytest.raises(LocalProtocolError, match="not a token"):
+        Headers({name: "x"})
+
+
+def test_text_is_latin_1_on_the_wire() -> None:
+    assert Headers({"a": "ü"}).raw == [(b"a", b"\xfc")]
+    with pytest.raises(LocalProtocolError, match="Latin-1"):
+        Headers({"a": "€"})
+    assert Headers({b"a": "€".encode()})["a"] == "€"
+    with pytest.raises(TypeError, match="text or bytes, got 1"):
+        Headers({"a": 1})  # type: ignore[arg-type]
+
+
+def test_reads_utf_8_else_latin_1() -> None:
+    headers = Headers.from_wire([(b"a", "ü".encode()), (b"b", b"\xfc"), (b"c", b"x \t")])
+    assert (headers["a"], headers["b"], headers["c"]) == ("ü", "ü", "x")
+
+
+def test_keeps_credentials_out_of_its_repr() -> None:
+    headers = Headers({"Authorization": "Basic c2VjcmV0", "Cookie": "id=secret", "A": "b"})
+    assert repr(headers) == (
+        "Headers([('Authorization', '[secure]'), ('Cookie', '[secure]'), ('A', 'b')])"
+    )
+
+
+def test_pickles() -> None:
+    headers = Headers([("B", "1"), ("a", "2")])
+    assert pickle.loads(pickle.dumps(headers)).multi_items() == headers.multi_items()

@@ -1,0 +1,90 @@
+"""Requests: what a caller passes, and what can never be sent."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from tulip_http._errors import LocalProtocolError
+from tulip_http._request import Request
+
+
+@pytest.mark.parametrize(
+    "options, body, media_type",
+    [
+        ({}, None, None),
+        ({"content": b"abc"}, b"abc", None),
+        ({"content": "ü"}, "ü".encode(), None),
+        ({"content": bytearray(b"abc")}, b"abc", None),
+        ({"json": {"a": [1, None]}}, b'{"a":[1,null]}', "application/json"),
+        ({"data": {"a": "b c", "d": [1, 2]}}, b"a=b+c&d=1&d=2", None),
+        ({"data": [("a", True), ("b", None)]}, b"a=true&b=", None),
+        ({"content": b"", "headers": {"content-type": "text/x"}}, b"", "text/x"),
+        ({"json": 0, "headers": {"content-type": "text/x"}}, b"0", "text/x"),
+    ],
+)
+def test_bodies(options: dict[str, Any], body: bytes | None, media_type: str | None) -> None:
+    request = Request("POST", "http://h/", **options)
+    assert request.content == body
+    assert request.headers["content-length"] == str(len(body or b""))
+    if media_type is not None:
+        assert request.headers["content-type"] == media_type
+    if "data" in options:
+        assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+def test_one_body_only() -> None:
+    with pytest.raises(TypeError, match="one body"):
+        Request("POST", "http://h/", content=b"", json={})
+    with pytest.raises(TypeError, match="content must be bytes or text, got int"):
+        Request("POST", "http://h/", content=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="JSON"):
+        Request("POST", "http://h/", json=float("nan"))
+
+
+def test_no_length_where_none_is_expected() -> None:
+    assert "content-length" not in Request("GET", "http://h/").headers
+    assert Request("GET", "http://h/", content=b"x").headers["content-length"] == "1"
+
+
+@pytest.mark.parametrize(
+    "params, target",
+    [
+        ({"b": 1}, "/?a&b=1"),
+        ("b=ü", "/?a&b=%C3%BC"),
+        ("b=%20", "/?a&b=%20"),
+        ([("b", "x&y"), ("b", "z")], "/?a&b=x%26y&b=z"),
+        ({}, "/?a"),
+    ],
+)
+def test_params(params: Any, target: str) -> None:
+    assert Request("GET", "http://h/?a", params=params).url.target == target
+
+
+@pytest.mark.parametrize("method", ["", "GET /", "GE\r\nT", "GET\0"])
+def test_method_must_be_a_token(method: str) -> None:
+    with pytest.raises(LocalProtocolError, match="not a token"):
+        Request(method, "http://h/")
+
+
+@pytest.mark.parametrize(
+    "method, headers, content",
+    [
+        ("POST", {"Content-Length": "5"}, b"abc"),
+        ("GET", {"Content-Length": "5"}, None),
+        ("GET", {"Transfer-Encoding": "chunked"}, None),
+        ("POST", {"Transfer-Encoding": "chunked"}, b"abc"),
+        ("POST", [("Content-Length", "3"), ("Content-Length", "3")], b"abc"),
+    ],
+)
+def test_the_length_cannot_be_a_lie(method: str, headers: Any, content: bytes | None) -> None:
+    with pytest.raises(LocalProtocolError, match=r"Content-Length|Transfer-Encoding"):
+        Request(method, "http://h/", headers=headers, content=content)
+
+
+def test_pickles() -> None:
+    request = Request("post", "http://h/", json={"a": 1})
+    copy = pickle.loads(pickle.dumps(request))
+    assert (copy.method, copy.url, copy.content) == ("POST", "http://h/", b'{"a":1}')
+    assert copy.headers == request.headers
+    assert repr(copy) == "<Request POST URL('http://h/')>"

@@ -1,0 +1,158 @@
+"""URLs: the WHATWG rules, and that our fast way never disagrees with them."""
+
+import pickle
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.http.corpora import url_cases
+from tulip_http._errors import InvalidURL, UnsupportedProtocol
+from tulip_http._url import _PLAIN, URL, _parse_by_the_rules
+
+
+@pytest.mark.parametrize(
+    "text, host, port, target",
+    [
+        ("http://example.org", "example.org", 80, "/"),
+        ("https://example.org/a/b?c=d#e", "example.org", 443, "/a/b?c=d"),
+        ("http://127.0.0.1:8080/", "127.0.0.1", 8080, "/"),
+        ("http://[::1]:8080/x", "::1", 8080, "/x"),
+        ("HTTP://EXAMPLE.org/A", "example.org", 80, "/A"),
+        ("http://example.org/a/../b", "example.org", 80, "/b"),
+        ("http://example.org/a b?c d", "example.org", 80, "/a%20b?c%20d"),
+        ("http://bücher.example/ä", "xn--bcher-kva.example", 80, "/%C3%A4"),
+        ("http://0x7f.1/", "127.0.0.1", 80, "/"),
+        ("http://example.org:80/?", "example.org", 80, "/?"),
+        ("  http://example.org/ \n", "example.org", 80, "/"),
+    ],
+)
+def test_takes_apart(text: str, host: str, port: int, target: str) -> None:
+    url = URL(text)
+    assert (url.host, url.port, url.target) == (host, port, target)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("http://example.org:99999/", "port 99999 is out of range"),
+        ("http://example.org:http/", "port 'http' is not a number"),
+        ("http://example.org:-1/", "port '-1' is not a number"),
+        ("http://[::1]:x/", "port 'x' is not a number"),
+        ("example.org/path", "no scheme"),
+        ("//example.org/path", "no scheme"),
+        ("", "no scheme"),
+        ("http://", "no host"),
+        ("http://exa mple.org/", "host 'exa mple.org' is not valid"),
+        ("http://256.256.256.256/", "host '256.256.256.256' is not valid"),
+        ("http://[::1/", "is not valid"),
+        ("http://example.org/\r\nHost: evil", "line end or NUL"),
+        ("http://example.org/\0", "line end or NUL"),
+        ("http://\ud800/", "is not valid"),
+    ],
+)
+def test_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(InvalidURL, match=message) as caught:
+        URL(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["ftp://example.org/", "file:///etc/passwd", "mailto:a@b"])
+def test_names_an_unknown_scheme(text: str) -> None:
+    with pytest.raises(UnsupportedProtocol, match=repr(text.partition(":")[0])):
+        URL(text)
+
+
+def test_keeps_credentials_out_of_its_repr() -> None:
+    url = URL("http://me:s%40crt@example.org/")
+    assert (url.username, url.password) == ("me", "s@crt")
+    assert "crt" not in repr(url)
+    assert str(url) == "http://me:s%40crt@example.org/"
+
+
+def test_is_a_value() -> None:
+    url = URL("http://example.org/a?b#c")
+    assert url == URL(str(url)) == "http://example.org/a?b#c"
+    assert url != URL("http://example.org/a?b#d")
+    assert hash(url) == hash(URL(str(url)))
+    assert pickle.loads(pickle.dumps(url)) == url
+    with pytest.raises(AttributeError, match="immutable"):
+        url.path = "/other"
+    with pytest.raises(AttributeError, match="immutable"):
+        del url.path
+
+
+@pytest.mark.parametrize(
+    "reference, result",
+    [
+        ("c", "http://example.org/a/c"),
+        ("../c?d", "http://example.org/c?d"),
+        ("/c", "http://example.org/c"),
+        ("//other.example/c", "http://other.example/c"),
+        ("https://other.example/c", "https://other.example/c"),
+        ("?q", "http://example.org/a/b?q"),
+        ("", "http://example.org/a/b?x"),
+    ],
+)
+def test_joins(reference: str, result: str) -> None:
+    assert URL("http://example.org/a/b?x").join(reference) == result
+
+
+def test_joining_something_else_is_refused() -> None:
+    with pytest.raises(UnsupportedProtocol, match="javascript"):
+        URL("http://example.org/").join("javascript:alert(1)")
+
+
+def test_replaces_the_query() -> None:
+    url = URL("http://me:pw@example.org:81/a?b#c")
+    assert url.with_query("d=e") == "http://me:pw@example.org:81/a?d=e#c"
+    assert url.with_query(None) == "http://me:pw@example.org:81/a#c"
+
+
+# Pieces from which URLs arise that are plain, and URLs that only look so.
+_PIECES = [
+    "http://", "https://", "HTTP://", "example", "a.b", ".", "..", "/", "//", "/.", "%2e", "%2E",
+    ":", ":80", ":443", ":0", ":08080", ":65535", ":65536", "1", "1.2.3.4", "01.2.3.4", "256",
+    "0x7f", "a1", "1a", "xn--", "xn--bcher-kva", "-", "_", "?", "#", "a=b&c", "'", "|", "\\", "[",
+    "%", "%zz", "@", "me", "~", "!", "^", "{", "ü", " ", "\t",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+@example("1.2.3.4")
+def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
+    for text in (f"http://{rest}", f"https://h{rest}", f"http://h/{rest}", rest):
+        if _PLAIN.fullmatch(text) is None:
+            continue
+        try:
+            expected = _parse_by_the_rules(text)
+        except InvalidURL as refusal:
+            with pytest.raises(InvalidURL, match=re.escape(str(refusal))):
+                URL(text)
+            continue
+        found = URL(text)
+        for part in ("origin", "path", "query", "fragment", "username", "password", "netloc"):
+            assert getattr(found, part) == getattr(expected, part), (text, part)
+
+
+def test_web_platform_cases() -> None:
+    """Every absolute http(s) case of the corpus comes out as a browser reads it."""
+    checked = 0
+    for case in url_cases():
+        text = case["input"]
+        if case.get("base") or any(c in text.strip() for c in "\r\n\0"):
+            continue
+        if case.get("failure"):
+            with pytest.raises((InvalidURL, UnsupportedProtocol)):
+                URL(text)
+        elif case["protocol"] in {"http:", "https:"}:
+            url = URL(text)
+            assert url.netloc == case["host"], text
+            assert url.path == case["pathname"], text
+            assert f"?{url.query}".removesuffix("None") in {case["search"], "?"}, text
+        else:
+            with pytest.raises(UnsupportedProtocol):
+                URL(text)
+        checked += 1
+    assert checked > 300
