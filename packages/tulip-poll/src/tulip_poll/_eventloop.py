@@ -1,24 +1,25 @@
-"""The event loop: polls, keeps time, and runs callbacks, in rounds."""
+"""The event loop: the iteration, with descriptors, signals and children to call back for."""
 
-from collections import deque
+import warnings
 from collections.abc import Callable
-from threading import current_thread, get_ident
+from threading import get_ident
 from time import monotonic
 from typing import TypeVarTuple, final
 
+from tulip_poll._children import Child, Children
 from tulip_poll._descriptors import FileDescriptor
-from tulip_poll._errors import ClosedError, WrongThreadError
-from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._handle import Handle
+from tulip_poll._iteration import Iteration
 from tulip_poll._pollster import Pollster
-from tulip_poll._timers import TimerQueue
-from tulip_poll._wakeup import Wakeup
+from tulip_poll._signals import Signals
+from tulip_poll._stats import Leftovers, LoopStats
 from tulip_poll.pollsters import default_pollster
 
 Ts = TypeVarTuple("Ts")
 
 
 @final
-class EventLoop:
+class EventLoop(Iteration):
     """Run callbacks when descriptors are ready, when time has come, or soon.
 
     The iteration, which ``run_once`` does once and ``run`` again and again:
@@ -26,16 +27,16 @@ class EventLoop:
     1. Compute how long to wait: not at all when callbacks are in the queue or ``stop`` was
        called; else until the earliest deadline; else without limit.
     2. Poll. The handles of ready descriptors join the queue.
-    3. Move the timers that are due now to the queue, the earliest deadline first, equal
-       deadlines in the order they were set.
-    4. Run what is in the queue at this moment, first come, first served. What callbacks
-       add from here on waits for the next round.
+    3. Move the timers that are due by now to the queue, the earliest first, equal deadlines
+       in the order they were set.
+    4. Run what is in the queue at this moment, first come, first served. What callbacks add
+       from here on waits for the next round.
 
     So no callback can starve descriptors or timers, whatever it schedules.
 
-    A loop belongs to the thread that first calls into it, other than to make it; every call
-    from another thread raises ``WrongThreadError``, except ``call_soon_threadsafe`` and
-    ``time``.
+    A loop belongs to the thread that calls into it first; making it is no call. From every
+    other thread all methods raise ``WrongThreadError``, except ``call_soon_threadsafe`` and
+    ``time``. After ``close`` they raise ``ClosedError``.
     """
 
     def __init__(
@@ -44,108 +45,21 @@ class EventLoop:
         """Make a loop.
 
         Args:
-            pollster: What watches descriptors; the loop closes it. ``None`` for the best
-                that the platform has.
-            clock: Returns seconds that never go back, from an arbitrary start. Wall clocks
-                do go back.
+            pollster: What watches descriptors; from now on it is the loop's, which closes it.
+                ``None`` for the best that the platform has.
+            clock: Returns seconds since some moment, and never goes back, as the time of day
+                does.
         """
-        self._pollster = default_pollster() if pollster is None else pollster
-        self._clock = clock
-        self._ready: deque[Handle] = deque()
-        self._timers = TimerQueue()
-        self._wakeup = Wakeup()
-        self._pollster.add_reader(self._wakeup, self._wakeup.drain)
-        # How many registrations are the loop's own, and do not keep run() from ending.
-        self._own = 1
-        # Public, as an attribute: the layer above counts here, twice for each of its waits,
-        # the registrations that it keeps though nobody waits for them. run() does not count
-        # them as something that is left to do.
-        self.parked = 0
-        self._held = 0
-        self._running = False
-        self._stopping = False
-        self._closed = False
-        self._exception_handler: Callable[[Exception, Handle], object] | None = None
-        # The thread that owns the loop, and its name for messages.
-        self._owner: int | None = None
-        self._owner_name = ""
-        # The thread that may call without further ado: the owner, mostly. While this is
-        # None every call takes the slow way through _enter(), so that what is rare (the
-        # first call, a closed loop) costs the usual call nothing.
-        self._thread: int | None = None
-
-    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
-        """Call ``callback(*args)`` in the next round, after what is queued already."""
-        if get_ident() != self._thread:
-            self._enter()
-        handle = Handle(callback, *args)
-        self._ready.append(handle)
-        return handle
-
-    def schedule(self, handle: Handle) -> None:
-        """Put a handle of the caller's own into the queue, as ``call_soon`` does.
-
-        The same handle can be scheduled again and again; in the queue twice, it is called
-        twice.
-        """
-        if get_ident() != self._thread:
-            self._enter()
-        self._ready.append(handle)
-
-    def call_later(
-        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts
-    ) -> TimerHandle:
-        """Call ``callback(*args)`` in ``delay`` seconds, at the earliest.
-
-        Args:
-            delay: Seconds; 0 or less is due in the next round.
-            callback: What to call.
-            args: Its arguments.
-
-        Raises:
-            ValueError: ``delay`` is not a number.
-        """
-        return self.call_at(self._clock() + delay, callback, *args)
-
-    def call_at(
-        self, when: float, callback: Callable[[*Ts], object], *args: *Ts
-    ) -> TimerHandle:
-        """Call ``callback(*args)`` when ``time()`` has reached ``when``.
-
-        Raises:
-            ValueError: ``when`` is not a number.
-        """
-        if get_ident() != self._thread:
-            self._enter()
-        if when != when:
-            raise ValueError(f"a deadline must be a number of seconds, got {when!r}")
-        handle = TimerHandle(when, callback, *args)
-        self._timers.add(handle)
-        return handle
-
-    def call_soon_threadsafe(
-        self, callback: Callable[[*Ts], object], *args: *Ts
-    ) -> Handle:
-        """Call ``callback(*args)`` in the loop's thread soon; from any thread.
-
-        Also from a signal handler or a finalizer. Calls from one thread run in order.
-
-        Raises:
-            ClosedError: The loop was closed.
-        """
-        handle = Handle(callback, *args)
-        self._ready.append(handle)
-        if self._closed:
-            raise ClosedError(f"cannot call {callback!r}: {self!r} was closed")
-        self._wakeup.wake()
-        return handle
+        super().__init__(default_pollster() if pollster is None else pollster, clock)
+        self._children = Children(self)
+        self._signals: Signals | None = None
 
     def add_reader(
         self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
     ) -> Handle:
-        """Call ``callback(*args)`` in every round in which ``fd`` has input.
+        """Call ``callback(*args)`` in every round in which ``fd`` is ready for input.
 
-        See :meth:`Pollster.add_reader` for what raises.
+        See :meth:`Pollster.add_reader` for what that means, and what is raised.
         """
         if get_ident() != self._thread:
             self._enter()
@@ -154,7 +68,10 @@ class EventLoop:
     def add_writer(
         self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
     ) -> Handle:
-        """Call ``callback(*args)`` in every round in which ``fd`` has room for output."""
+        """Call ``callback(*args)`` in every round in which ``fd`` is ready for output.
+
+        See :meth:`Pollster.add_writer`.
+        """
         if get_ident() != self._thread:
             self._enter()
         return self._pollster.add_writer(fd, callback, *args)
@@ -172,172 +89,166 @@ class EventLoop:
         return self._pollster.remove_writer(fd)
 
     def forget(self, fd: FileDescriptor) -> list[Handle]:
-        """Stop watching ``fd`` in both directions, before it is closed.
+        """Stop watching ``fd`` in both directions, to be called before it is closed.
 
         Returns:
-            The handles that were registered, not cancelled. One may be in the queue of this
-            round already.
+            The handles that were registered, not cancelled: the reader's, then the
+            writer's. Events for them that are in the queue already are taken out of it.
         """
         if get_ident() != self._thread:
             self._enter()
-        return self._pollster.forget(fd)
+        handles = self._pollster.forget(fd)
+        ready = self._ready
+        for handle in handles:
+            while handle in ready:
+                # Not shortened, as a round is counting.
+                ready[ready.index(handle)] = NOT_ANY_MORE
+        return handles
 
-    def hold(self) -> None:
-        """Keep ``run()`` from ending until ``release()``: something is yet to come.
+    def add_signal_handler(
+        self, number: int, callback: Callable[[*Ts], object], *args: *Ts
+    ) -> Handle:
+        """Call ``callback(*args)`` in a round soon after each signal of this number.
 
-        Holds add up. A thread at work is an example.
-        """
-        if get_ident() != self._thread:
-            self._enter()
-        self._held += 1
-
-    def release(self) -> None:
-        """Take one ``hold()`` back.
+        Signals that arrive faster than the interpreter takes notice become one, as always.
+        A handler does not keep ``run`` from ending. One that is there already is replaced.
 
         Raises:
-            RuntimeError: There was none.
+            ValueError: Not called in the main thread, or this is no signal's number.
+            OSError: The kernel allows no handler for this signal.
         """
         if get_ident() != self._thread:
             self._enter()
-        if not self._held:
-            raise RuntimeError("release() of an event loop without a hold()")
-        self._held -= 1
+        if self._signals is None:
+            signals = self._signals = Signals(self._post)
+            self._pollster.add_reader(signals, signals.drain)
+            self._internal += 1
+        handle = Handle(callback, *args)
+        self._signals.add(number, handle)
+        return handle
 
-    def set_exception_handler(
-        self, handler: Callable[[Exception, Handle], object] | None
-    ) -> None:
-        """Say what becomes of an exception out of a callback.
+    def remove_signal_handler(self, number: int) -> bool:
+        """Put back what handled the signal before ``add_signal_handler``.
+
+        Returns:
+            Whether there was a handler of this loop.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        return self._signals is not None and self._signals.remove(number)
+
+    def watch_child(
+        self, child: Child, callback: Callable[[int | None, *Ts], object], *args: *Ts
+    ) -> Handle:
+        """Call ``callback(code, *args)`` once when a child process has ended.
 
         Args:
-            handler: Called with the exception and the handle whose callback raised it; what
-                the handler itself raises comes out of ``run()``. ``None``, as it is at
-                first, for: it comes out of ``run()``, which can be called again and goes on
-                with the rest of the queue.
+            child: A ``subprocess.Popen`` (its ``returncode`` is set then) or something else
+                with ``pid`` and ``wait()``; or the id of a process, which is waited for with
+                ``waitpid``.
+            callback: What to call. The code is negative for the signal that ended the
+                process, and None when another has waited for this process id.
+            args: Further arguments.
 
-        ``KeyboardInterrupt``, ``SystemExit`` and everything else that is no ``Exception``
-        always comes out of ``run()``.
+        Returns:
+            A handle; cancelling it ends the watch, and the process runs on. ``run`` does not
+            end while a child is watched.
+
+        Raises:
+            ProcessLookupError: There is no such process.
         """
         if get_ident() != self._thread:
             self._enter()
-        self._exception_handler = handler
+        return self._children.watch(child, callback, args)
 
-    def time(self) -> float:
-        """Return the loop's clock, in seconds."""
-        return self._clock()
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when ``run_once(0)`` has something to do.
 
-    def run(self) -> None:
-        """Run until nothing is left to do, or until ``stop()``.
-
-        Nothing is left when there are no readers, no writers, no callbacks soon or later,
-        and no hold.
+        With this and ``next_deadline``, another loop can host this one: it calls
+        ``run_once(0)`` when the descriptor is readable and when the deadline has come, and
+        asks for the deadline again after each. A deadline that moves ahead in between makes
+        the descriptor readable too.
 
         Raises:
-            RuntimeError: The loop runs already.
-            Exception: What a callback raised, if there is no exception handler.
+            UnsupportedOperation: The pollster has no descriptor (``select``, ``poll``).
         """
-        self._begin()
-        ready, heap, pollster = self._ready, self._timers.heap, self._pollster
-        try:
-            while ready or self._held or heap or pollster.pollable() > self._own + self.parked:
-                self._round(None)
-                if self._stopping:
-                    break
-        finally:
-            self._end()
-
-    def run_once(self, timeout: float | None = None) -> None:
-        """Run one round.
-
-        Args:
-            timeout: Seconds to wait at most for something to do; ``None`` for no limit.
-
-        Raises:
-            RuntimeError: The loop runs already.
-            Exception: What a callback raised, if there is no exception handler.
-        """
-        self._begin()
-        try:
-            self._round(timeout)
-        finally:
-            self._end()
-
-    def stop(self) -> None:
-        """Make ``run()`` return after the present round, or the next one to come."""
         if get_ident() != self._thread:
             self._enter()
-        self._stopping = True
+        fd = self._pollster.fileno()
+        if not self._hosted:
+            self._hosted = True
+            if not self._running:
+                self._end()
+        return fd
 
-    def close(self) -> None:
-        """Release the pollster and the wake-up. Twice is once."""
+    def stats(self) -> LoopStats:
+        """Return what the loop has done so far, and what it has before it."""
+        if get_ident() != self._thread:
+            self._enter()
+        self._pollster.pollable()
+        return LoopStats(
+            rounds=self._rounds,
+            callbacks=self._callbacks,
+            readers=len(self._pollster._readers) - self._internal,
+            writers=len(self._pollster._writers),
+            parked=self.parked,
+            timers=len(self._timers),
+            queued=len(self._ready),
+            held=self._held,
+        )
+
+    def close(self) -> Leftovers:
+        """Release everything, and report what is still registered.
+
+        Returns:
+            What will never be called; false when that is nothing, and when the loop was
+            closed before.
+
+        Raises:
+            RuntimeError: The loop runs.
+        """
         if self._closed:
-            return
+            return Leftovers()
         if get_ident() != self._thread:
             self._enter()
         if self._running:
-            raise RuntimeError("cannot close an event loop while it runs")
+            raise RuntimeError(f"{self!r} cannot be closed by one of its own callbacks")
+        return self._release_all()
+
+    def _release_all(self) -> Leftovers:
         self._closed = True
         self._thread = None
+        pollster, signals = self._pollster, self._signals
+        # The order matters: who posts from elsewhere goes first.
+        numbers = () if signals is None else signals.numbers()
+        pollster.remove_reader(self._wakeup)
+        if signals is not None:
+            pollster.remove_reader(signals)
+            signals.close()
+        children = self._children.close()
+        left = Leftovers(
+            readers=tuple(pollster._readers.values()),
+            writers=tuple(pollster._writers.values()),
+            timers=tuple(self._timers.clear()),
+            callbacks=tuple(handle for handle in self._ready if not handle.cancelled),
+            signals=numbers,
+            children=children,
+            held=self._held,
+        )
         self._wakeup.close()
-        self._pollster.close()
-        self._timers.clear()
+        pollster.close()
         self._ready.clear()
+        return left
 
-    def _round(self, limit: float | None) -> None:
-        """Do the four steps of the class docstring once. This is the hot path."""
-        ready, timers = self._ready, self._timers
-        if ready or self._stopping:
-            limit = 0
-        elif timers.heap:
-            deadline = timers.next_deadline()
-            if deadline is not None:
-                wait = deadline - self._clock()
-                if limit is None or wait < limit:
-                    limit = wait
-            elif limit is None and not self._anything_left():
-                # Only cancelled timers were left to wait for.
-                return
-        ready.extend(self._pollster.poll(limit))
-        if timers.heap:
-            timers.move_due(self._clock(), ready)
-        popleft = ready.popleft
-        try:
-            for _ in range(len(ready)):
-                handle = popleft()
-                handle._call()
-        except Exception as error:
-            # What is left of the snapshot runs in the next round, before anything newer.
-            if self._exception_handler is None:
-                raise
-            self._exception_handler(error, handle)
+    def __del__(self) -> None:
+        # `__init__` may have failed half-way.
+        if not getattr(self, "_closed", True) and hasattr(self, "_children"):
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self._release_all()
 
-    def _anything_left(self) -> bool:
-        return bool(self._held) or self._pollster.pollable() > self._own + self.parked
 
-    def _begin(self) -> None:
-        if get_ident() != self._thread:
-            self._enter()
-        if self._running:
-            raise RuntimeError("the event loop runs already")
-        self._running = True
+def _not_any_more() -> None:
+    """Stand for an event of a descriptor that was forgotten."""
 
-    def _end(self) -> None:
-        self._running = False
-        self._stopping = False
 
-    def _enter(self) -> None:
-        """Bind the loop to its thread at the first call, or refuse the call."""
-        if self._closed:
-            raise ClosedError(f"{self!r} was closed")
-        thread = get_ident()
-        if self._owner is None:
-            self._owner = self._thread = thread
-            self._owner_name = current_thread().name
-        elif thread != self._owner:
-            raise WrongThreadError(
-                f"{self!r} belongs to thread {self._owner_name!r} and was called from "
-                f"{current_thread().name!r}; use call_soon_threadsafe() there"
-            )
-
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "running" if self._running else "idle"
-        return f"<EventLoop {state} over {type(self._pollster).__name__}>"
+NOT_ANY_MORE = Handle(_not_any_more)

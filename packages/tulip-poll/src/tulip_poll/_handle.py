@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from tulip_poll._source import source_of
+from tulip_poll._typing import override
 
 if TYPE_CHECKING:
     from collections import deque
@@ -49,6 +50,7 @@ class Handle:
         """Whether the handle was cancelled, or its descriptor's interest removed."""
         return self._call is _nothing
 
+    @override
     def __repr__(self) -> str:
         what = "cancelled" if self.cancelled else source_of(self._call)
         return f"<{type(self).__name__} {what}>"
@@ -66,6 +68,7 @@ class TimerHandle(Handle):
         # The queue's tally of dead entries while the handle is in a queue, else None.
         self._cancelled_timers: list[int] | None = None
 
+    @override
     def cancel(self) -> None:
         """See to it that the callback is not called. After it was called: no effect."""
         self._call = _nothing
@@ -95,12 +98,14 @@ class DescriptorHandle(Handle):
         self._fd = fd
         self._withdrawn = withdrawn
 
+    @override
     def cancel(self) -> None:
         """See to it that the callback is not called, and let the pollster forget it."""
         if self._call is not _nothing:
             self._call = _nothing
             self._withdrawn.append(self)
 
+    @override
     def __repr__(self) -> str:
         what = "cancelled" if self.cancelled else source_of(self._call)
         return f"<{type(self).__name__} descriptor {self._fd}, {what}>"

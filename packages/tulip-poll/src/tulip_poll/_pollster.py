@@ -19,6 +19,7 @@ from typing import TypeVarTuple
 from tulip_poll._descriptors import FileDescriptor, number_of
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import DescriptorHandle, Handle
+from tulip_poll._typing import override
 
 Ts = TypeVarTuple("Ts")
 
@@ -168,14 +169,14 @@ class Pollster(ABC):
         """Release what the kernel gave; forget all registrations. Twice is once."""
 
     @abstractmethod
-    def _attach(self, fd: int, direction: int) -> None:
+    def _attach(self, fd: int, direction: int, /) -> None:
         """Tell the kernel of interest in one more direction of ``fd``, or of the same again.
 
         The books do not have the new handle yet. Raises ``OSError`` with ``fd`` in it.
         """
 
     @abstractmethod
-    def _detach(self, fd: int, direction: int) -> None:
+    def _detach(self, fd: int, direction: int, /) -> None:
         """Tell the kernel that one direction of ``fd`` is of no interest any more.
 
         The books do not have the handle any more. Never raises: the descriptor may be
@@ -234,6 +235,7 @@ class Pollster(ABC):
         self._writers.clear()
         self._withdrawn.clear()
 
+    @override
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._readers)} readers"
         return f"<{type(self).__name__} {state}, {len(self._writers)} writers>"

@@ -6,12 +6,19 @@ from types import CodeType
 
 
 def source_of(callback: Callable[..., object]) -> str:
-    """Return ``"name at file.py:12"``, or the ``repr`` of what has no Python source."""
+    """Return ``"name at file.py:12"``, or the ``repr`` of what has no Python source.
+
+    When the callback is a method of an object that has a method ``callback_source`` without
+    arguments, its answer is returned: a task can tell of its coroutine, where the method that
+    resumes it would say nothing.
+    """
     while isinstance(callback, partial):
         callback = callback.func
+    tell = getattr(getattr(callback, "__self__", None), "callback_source", None)
+    if tell is not None:
+        return str(tell())
     function = getattr(callback, "__func__", callback)
-    function = getattr(function, "__wrapped__", function)
-    code = getattr(function, "__code__", None)
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     if not isinstance(code, CodeType):
         return repr(callback)
     return f"{code.co_qualname} at {code.co_filename}:{code.co_firstlineno}"

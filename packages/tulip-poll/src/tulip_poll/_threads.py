@@ -9,13 +9,14 @@ Where a race could be, and is not:
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar, final
+from typing import Self, TypeVar, TypeVarTuple, final
 
 from tulip_poll._errors import ClosedError
 from tulip_poll._eventloop import EventLoop
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -42,11 +43,11 @@ class ThreadRunner:
 
     def submit(
         self,
-        func: Callable[P, T],
-        *args: P.args,
+        func: Callable[[*Ts], T],
+        *args: *Ts,
         executor: Executor | None = None,
-        on_done: Callable[["Future[T]"], object] | None = None,
-    ) -> "Future[T]":
+        on_done: Callable[[Future[T]], object] | None = None,
+    ) -> Future[T]:
         """Start a function in a thread, a process, or wherever the executor runs it.
 
         The loop's ``run()`` does not end while the function is pending.
@@ -109,19 +110,13 @@ class ThreadRunner:
             self._own = ThreadPoolExecutor(thread_name_prefix="tulip")
         return self._own
 
-    def _tell(
-        self, future: "Future[T]", on_done: Callable[["Future[T]"], object] | None
-    ) -> None:
+    def _tell(self, future: Future[T], on_done: Callable[[Future[T]], object] | None) -> None:
         """Pass completion on to the loop; runs in a thread of the executor's choice."""
-        try:
+        # A loop that was closed with the function pending has reported it as left over.
+        with suppress(ClosedError):
             self._eventloop.call_soon_threadsafe(self._finish, future, on_done)
-        except ClosedError:
-            # The loop was closed with the function pending, and reported it as left over.
-            pass
 
-    def _finish(
-        self, future: "Future[T]", on_done: Callable[["Future[T]"], object] | None
-    ) -> None:
+    def _finish(self, future: Future[T], on_done: Callable[[Future[T]], object] | None) -> None:
         self._eventloop.release()
         if on_done is not None:
             on_done(future)

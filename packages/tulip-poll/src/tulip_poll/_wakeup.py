@@ -17,6 +17,9 @@ import socket
 import sys
 from typing import final
 
+# An eventfd counts up by the eight bytes written to it, in the machine's order.
+ONE = (1).to_bytes(8, sys.byteorder)
+
 # How long a closing loop waits for a thread that has taken the token and not written yet:
 # that thread is between two instructions, and only has to be scheduled.
 WRITE_SECONDS = 1.0
@@ -76,9 +79,10 @@ class Wakeup:
         """
         if self._read_fd < 0:
             return
-        if not self._token:
+        try:
+            self._token.pop()
+        except IndexError:
             _wait_readable(self._read_fd, WRITE_SECONDS)
-        self._token.clear()
         if self._pair is None:
             os.close(self._read_fd)
         else:
@@ -97,10 +101,6 @@ class Wakeup:
             os.read(self._read_fd, 8)
         else:
             self._pair[0].recv(64)
-
-
-# An eventfd counts up by the eight bytes written to it, in the machine's order.
-ONE = (1).to_bytes(8, sys.byteorder)
 
 
 def _wait_readable(fd: int, seconds: float) -> None:

@@ -23,6 +23,7 @@ from typing import Protocol, final
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
 from tulip_poll._pollster import READ, WRITE, Pollster, bounded, refused
+from tulip_poll._typing import override
 
 # From the kernel's include/uapi/linux/eventpoll.h; the same on every architecture.
 EPOLLIN = 0x001
@@ -69,6 +70,7 @@ class EpollPollster(Pollster):
         # Numbers that were closed before they were removed: there may be ghosts of them.
         self._suspects: set[int] = set()
 
+    @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
         """Wait for readiness; see :meth:`Pollster.poll`. It counts milliseconds."""
         if self._closed:
@@ -94,6 +96,7 @@ class EpollPollster(Pollster):
                 self._drop_unwanted(fd)
         return ready
 
+    @override
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``poll(0)`` would return handles.
 
@@ -106,6 +109,7 @@ class EpollPollster(Pollster):
             self._outer.register(self._epoll.fileno(), EPOLLIN)
         return self._outer.fileno()
 
+    @override
     def close(self) -> None:
         """Close the epoll set; forget all registrations. Twice is once."""
         self._forget_all()
@@ -113,7 +117,8 @@ class EpollPollster(Pollster):
         if self._outer is not None:
             self._outer.close()
 
-    def _attach(self, fd: int, direction: int) -> None:
+    @override
+    def _attach(self, fd: int, direction: int, /) -> None:
         present = self._interest(fd)
         try:
             if present:
@@ -147,7 +152,8 @@ class EpollPollster(Pollster):
         except FileExistsError:
             self._epoll.modify(fd, EVENTS[wanted])
 
-    def _detach(self, fd: int, direction: int) -> None:
+    @override
+    def _detach(self, fd: int, _direction: int, /) -> None:
         left = self._interest(fd)
         try:
             if left:
@@ -196,8 +202,9 @@ class EpollPollster(Pollster):
 
 def _has_event(fd: int, mask: int) -> bool:
     """Ask poll(), which goes by the number alone, whether ``fd`` is ready."""
-    if sys.platform == "win32":
-        return True
-    probe = select.poll()
-    probe.register(fd, mask & (EPOLLIN | EPOLLOUT))
-    return bool(probe.poll(0))
+    ready = True
+    if sys.platform != "win32":
+        probe = select.poll()
+        probe.register(fd, mask & (EPOLLIN | EPOLLOUT))
+        ready = bool(probe.poll(0))
+    return ready

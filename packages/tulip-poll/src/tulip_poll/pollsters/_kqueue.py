@@ -12,11 +12,13 @@ Source: FreeBSD kqueue(2); macOS kqueue(2).
 import select
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol, cast, final
 
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
 from tulip_poll._pollster import READ, WRITE, Pollster, bounded, refused
+from tulip_poll._typing import override
 
 
 class Event(Protocol):
@@ -45,22 +47,16 @@ class Queue(Protocol):
 class Facility(Protocol):
     """What is used of the module ``select``; the tests have others like it."""
 
-    @property
-    def KQ_FILTER_READ(self) -> int: ...
-    @property
-    def KQ_FILTER_WRITE(self) -> int: ...
-    @property
-    def KQ_EV_ADD(self) -> int: ...
-    @property
-    def KQ_EV_DELETE(self) -> int: ...
-    @property
-    def KQ_EV_ENABLE(self) -> int: ...
-    @property
-    def KQ_EV_ERROR(self) -> int: ...
-    @property
-    def KQ_EV_EOF(self) -> int: ...
+    KQ_FILTER_READ: int
+    KQ_FILTER_WRITE: int
+    KQ_EV_ADD: int
+    KQ_EV_DELETE: int
+    KQ_EV_ENABLE: int
+    KQ_EV_ERROR: int
+    KQ_EV_EOF: int
+
     def kqueue(self) -> Queue: ...
-    def kevent(self, ident: int, filter: int, flags: int) -> Event: ...
+    def kevent(self, ident: int, direction: int, flags: int, /) -> Event: ...
 
 
 def _facility() -> Facility:
@@ -69,8 +65,10 @@ def _facility() -> Facility:
         raise NotImplementedError(f"there is no kqueue on {sys.platform}")
     if sys.platform == "linux" or sys.platform == "win32":
         # Only a stand-in gets here, put in place by a test.
-        return cast("Facility", select)
-    return select
+        facility = cast("Facility", select)
+    else:
+        facility = select
+    return facility
 
 
 @final
@@ -87,6 +85,7 @@ class KqueuePollster(Pollster):
         self._filters = {READ: facility.KQ_FILTER_READ, WRITE: facility.KQ_FILTER_WRITE}
         self._queue = facility.kqueue()
 
+    @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
         """Wait for readiness; see :meth:`Pollster.poll`. It counts nanoseconds."""
         if self._closed:
@@ -100,12 +99,14 @@ class KqueuePollster(Pollster):
             self._collect(event, ready)
         return ready
 
+    @override
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``poll(0)`` would return handles."""
         if self._closed:
             raise ClosedError(f"{self!r} was closed")
         return self._queue.fileno()
 
+    @override
     def close(self) -> None:
         """Close the kernel queue; forget all registrations. Twice is once."""
         self._forget_all()
@@ -130,7 +131,8 @@ class KqueuePollster(Pollster):
             if handle is not None and handle not in ready:
                 ready.append(handle)
 
-    def _attach(self, fd: int, direction: int) -> None:
+    @override
+    def _attach(self, fd: int, direction: int, /) -> None:
         facility = self._facility
         other = (READ | WRITE) - direction
         try:
@@ -140,12 +142,11 @@ class KqueuePollster(Pollster):
         except OSError as error:
             raise refused(error, "kqueue", fd) from error
 
-    def _detach(self, fd: int, direction: int) -> None:
-        try:
+    @override
+    def _detach(self, fd: int, direction: int, /) -> None:
+        # ENOENT or EBADF: the number was closed first, and the filter went with it.
+        with suppress(OSError):
             self._change(fd, direction, self._facility.KQ_EV_DELETE)
-        except OSError:
-            # ENOENT or EBADF: the number was closed first, and the filter went with it.
-            pass
 
     def _still_has(self, fd: int, direction: int) -> bool:
         try:

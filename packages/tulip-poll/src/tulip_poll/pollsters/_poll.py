@@ -9,6 +9,7 @@ from typing import Protocol, final
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
 from tulip_poll._pollster import READ, WRITE, Pollster, bounded, refused
+from tulip_poll._typing import override
 
 # The same numbers on every system that has poll(); they are in POSIX by name only.
 POLLIN = 0x001
@@ -46,6 +47,7 @@ class PollPollster(Pollster):
         super().__init__()
         self._poll = _open()
 
+    @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
         """Wait for readiness; see :meth:`Pollster.poll`. It counts milliseconds."""
         if self._closed:
@@ -66,11 +68,13 @@ class PollPollster(Pollster):
                 self._drop_closed(fd)
         return ready
 
+    @override
     def close(self) -> None:
         """Forget all registrations."""
         self._forget_all()
 
-    def _attach(self, fd: int, direction: int) -> None:
+    @override
+    def _attach(self, fd: int, direction: int, /) -> None:
         """Check that the number is open, which poll() tells only when polled."""
         try:
             os.fstat(fd)
@@ -78,7 +82,8 @@ class PollPollster(Pollster):
             raise refused(error, "poll", fd) from error
         self._poll.register(fd, EVENTS[self._interest(fd) | direction])
 
-    def _detach(self, fd: int, direction: int) -> None:
+    @override
+    def _detach(self, fd: int, _direction: int, /) -> None:
         left = self._interest(fd)
         if left:
             self._poll.register(fd, EVENTS[left])

@@ -13,6 +13,7 @@ from typing import final
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
 from tulip_poll._pollster import Pollster, bounded, refused
+from tulip_poll._typing import override
 
 # What select() says of a number that is not open: POSIX, and Winsock (WSAENOTSOCK).
 NOT_OPEN = (errno.EBADF, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK))
@@ -27,6 +28,7 @@ class SelectPollster(Pollster):
     Source: POSIX.1-2017 select(); Winsock select().
     """
 
+    @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
         """Wait for readiness; see :meth:`Pollster.poll`."""
         if self._closed:
@@ -44,11 +46,13 @@ class SelectPollster(Pollster):
         ready += [self._writers[fd] for fd in writable]
         return ready
 
+    @override
     def close(self) -> None:
         """Forget all registrations."""
         self._forget_all()
 
-    def _attach(self, fd: int, direction: int) -> None:
+    @override
+    def _attach(self, fd: int, _direction: int, /) -> None:
         """Ask select() once: there is no set in the kernel that could refuse ``fd``."""
         try:
             _select([fd], [], 0)
@@ -57,7 +61,8 @@ class SelectPollster(Pollster):
         except ValueError as error:
             raise ValueError(f"select cannot watch descriptor {fd}: {error}") from error
 
-    def _detach(self, fd: int, direction: int) -> None:
+    @override
+    def _detach(self, fd: int, _direction: int, /) -> None:
         """Do nothing: the books are all there is."""
 
     def _drop_closed(self) -> list[Handle]:

@@ -1,0 +1,152 @@
+"""Child processes as callbacks of the loop, called once the process has ended.
+
+A pidfd is a descriptor that becomes readable at the end of a process, so watching a child
+is watching a descriptor. Where there is none, a thread waits for each child.
+
+Source: pidfd_open(2), from Linux 5.3 on; POSIX.1-2017 waitpid().
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Protocol, TypeAlias, final
+
+from tulip_poll._errors import ClosedError
+from tulip_poll._handle import Handle
+from tulip_poll._iteration import Iteration
+from tulip_poll._typing import override
+
+
+class ChildProcess(Protocol):
+    """An object that knows its child process, such as a ``subprocess.Popen``."""
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        ...
+
+    def wait(self) -> int:
+        """Wait for the end of the process and return its exit code."""
+        ...
+
+
+Child: TypeAlias = int | ChildProcess
+
+
+@final
+class ChildHandle(Handle):
+    """The callback for one child. Cancelling it ends the watch, not the process."""
+
+    __slots__ = ("_args", "_callback", "_end_watch", "pid")
+
+    def __init__(self, pid: int, callback: Callable[..., object], args: tuple[object, ...]) -> None:
+        Handle.__init__(self, callback)
+        self.pid = pid
+        self._callback = callback
+        self._args = args
+        self._end_watch: Callable[[], object] | None = None
+
+    @override
+    def cancel(self) -> None:
+        """See to it that the callback is not called; the process runs on, unwatched."""
+        super().cancel()
+        self._args = ()
+        self.end_watch()
+
+    def end_watch(self) -> None:
+        """Release what the watch needed. Twice is once."""
+        end_watch, self._end_watch = self._end_watch, None
+        if end_watch is not None:
+            end_watch()
+
+    def ended(self, code: int | None) -> None:
+        """Bind the callback to the exit code: the handle can be run now."""
+        self.end_watch()
+        if not self.cancelled:
+            self._call = partial(self._callback, code, *self._args)
+
+
+@final
+class Children:
+    """The children that one loop watches."""
+
+    def __init__(self, loop: Iteration) -> None:
+        self._loop = loop
+        self._handles: set[ChildHandle] = set()
+
+    def watch(
+        self, child: Child, callback: Callable[..., object], args: tuple[object, ...]
+    ) -> Handle:
+        """Begin to watch; see :meth:`tulip_poll.EventLoop.watch_child`."""
+        handle = ChildHandle(child if isinstance(child, int) else child.pid, callback, args)
+        fd = _open_pidfd(handle.pid)
+        if fd is None:
+            self._watch_in_thread(child, handle)
+        else:
+            self._watch_pidfd(fd, child, handle)
+        self._handles.add(handle)
+        return handle
+
+    def close(self) -> tuple[int, ...]:
+        """End all watches; return the process ids of the children that still run."""
+        handles, self._handles = self._handles, set()
+        for handle in handles:
+            handle.end_watch()
+        return tuple(sorted(handle.pid for handle in handles))
+
+    def _watch_pidfd(self, fd: int, child: Child, handle: ChildHandle) -> None:
+        def readable() -> None:
+            self._finish(handle, _exit_code(child))
+
+        def end_watch() -> None:
+            self._handles.discard(handle)
+            self._loop._pollster.remove_reader(fd)
+            os.close(fd)
+
+        self._loop._pollster.add_reader(fd, readable)
+        handle._end_watch = end_watch
+
+    def _watch_in_thread(self, child: Child, handle: ChildHandle) -> None:
+        def wait() -> None:
+            code = _exit_code(child)
+            # The loop may be closed by now; then there is nobody to tell.
+            with suppress(ClosedError):
+                self._loop.call_soon_threadsafe(self._finish, handle, code)
+
+        def end_watch() -> None:
+            self._handles.discard(handle)
+            self._loop.release()
+
+        # A daemon: it cannot be stopped, and shall not keep the program from ending.
+        thread = threading.Thread(target=wait, name=f"tulip child {handle.pid}", daemon=True)
+        thread.start()
+        self._loop.hold()
+        handle._end_watch = end_watch
+
+    def _finish(self, handle: ChildHandle, code: int | None) -> None:
+        handle.ended(code)
+        self._loop.schedule(handle)
+
+
+def _open_pidfd(pid: int) -> int | None:
+    """Return a pidfd, or None where there is no such thing."""
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        try:
+            return os.pidfd_open(pid)
+        except ProcessLookupError as error:
+            raise ProcessLookupError(error.errno, f"there is no process {pid}") from error
+    return None
+
+
+def _exit_code(child: Child) -> int | None:
+    """Wait for a child that has ended, or will, and return its exit code."""
+    if not isinstance(child, int):
+        return child.wait()
+    try:
+        _, status = os.waitpid(child, 0)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status)

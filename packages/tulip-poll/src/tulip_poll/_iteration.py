@@ -1,0 +1,323 @@
+"""The iteration: callbacks now, soon and later, in rounds, in one thread.
+
+What a round does is written in the docstring of :class:`tulip_poll.EventLoop`, of which this
+is the part without descriptors. Rules:
+
+- All waiting is one call of ``pollster.poll``, and all time comes from the clock given, so a
+  virtual clock needs to replace nothing else.
+- The check for the right thread is one comparison with ``_thread``. Everything rare hides
+  behind it: before the first call, after ``close``, and between rounds under a host,
+  ``_thread`` is None, and the call goes the slow way through ``_enter``.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from threading import current_thread, get_ident
+from typing import TypeAlias, TypeVarTuple
+
+from tulip_poll._errors import ClosedError, WrongThreadError
+from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._pollster import Pollster
+from tulip_poll._source import source_of
+from tulip_poll._stats import SlowCallback, log_slow_callback
+from tulip_poll._timers import TimerQueue
+from tulip_poll._typing import override
+from tulip_poll._wakeup import Wakeup
+
+Ts = TypeVarTuple("Ts")
+
+ExceptionHandler: TypeAlias = Callable[[Exception, Handle], object]
+
+
+class Iteration:
+    """The rounds of an event loop; see :class:`tulip_poll.EventLoop`.
+
+    Attributes:
+        exception_handler: Called with the exception and the handle when a callback raises;
+            what it raises itself comes out of ``run()``. While it is ``None``, as at first,
+            the callback's exception comes out of ``run()``, which can be called again and
+            goes on with the rest of the queue. What is no ``Exception``, such as
+            ``KeyboardInterrupt``, always comes out.
+        parked: How many registrations are kept for later with nobody waiting. They do not
+            keep ``run()`` from ending. Whoever parks a reader or writer counts it here.
+    """
+
+    def __init__(self, pollster: Pollster, clock: Callable[[], float]) -> None:
+        self.exception_handler: ExceptionHandler | None = None
+        self.parked = 0
+        self._pollster = pollster
+        self._clock = clock
+        self._ready: deque[Handle] = deque()
+        self._timers = TimerQueue()
+        self._wakeup = Wakeup()
+        # How many registrations are the loop's own, and never keep run() from ending.
+        self._internal = 1
+        self._held = 0
+        self._running = False
+        self._stopping = False
+        self._closed = False
+        self._hosted = False
+        self._rounds = self._callbacks = 0
+        self._slow_seconds: float | None = None
+        self._report_slow: Callable[[SlowCallback], object] = log_slow_callback
+        self._owner: int | None = None
+        self._owner_name = ""
+        # The thread that may call without further ado, see above.
+        self._thread: int | None = None
+        pollster.add_reader(self._wakeup, self._wakeup.drain)
+
+    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
+        """Call ``callback(*args)`` in the next round, after what is in the queue already."""
+        if get_ident() != self._thread:
+            self._enter_with_work()
+        handle = Handle(callback, *args)
+        self._ready.append(handle)
+        return handle
+
+    def schedule(self, handle: Handle) -> None:
+        """Put a handle of the caller's own into the queue, as ``call_soon`` does with a new one.
+
+        It can be scheduled again and again. In the queue twice, it is called twice.
+        """
+        if get_ident() != self._thread:
+            self._enter_with_work()
+        self._ready.append(handle)
+
+    def call_soon_threadsafe(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
+        """Call ``callback(*args)`` in the loop's thread soon; for every thread.
+
+        Also for signal handlers and finalizers. The calls of one thread run in order.
+
+        Raises:
+            ClosedError: The loop was closed.
+        """
+        handle = Handle(callback, *args)
+        self._post(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts
+    ) -> TimerHandle:
+        """Call ``callback(*args)`` in ``delay`` seconds, or as soon after as the loop can.
+
+        Args:
+            delay: Seconds; 0 or less for the next round, infinity for never.
+            callback: What to call.
+            args: Its arguments.
+
+        Raises:
+            ValueError: ``delay`` is not a number.
+        """
+        return self.call_at(self._clock() + delay, callback, *args)
+
+    def call_at(self, when: float, callback: Callable[[*Ts], object], *args: *Ts) -> TimerHandle:
+        """Call ``callback(*args)`` once ``time()`` has reached ``when``, in seconds.
+
+        Raises:
+            ValueError: ``when`` is not a number.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        handle = TimerHandle(when, callback, *args)
+        self._timers.add(handle)
+        if self._thread is None and self._timers.next_deadline() == when:
+            # A host sleeps until a later deadline, or without one.
+            self._wakeup.wake()
+        return handle
+
+    def time(self) -> float:
+        """Return the loop's clock, in seconds."""
+        return self._clock()
+
+    def hold(self) -> None:
+        """Keep ``run()`` from ending until ``release``: something is yet to come. Holds add up.
+
+        Work in a thread is an example.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        self._held += 1
+
+    def release(self) -> None:
+        """Take one ``hold`` back.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        if not self._held:
+            raise RuntimeError(f"release() without a hold() in {self!r}")
+        self._held -= 1
+
+    def run(self) -> None:
+        """Run until nothing is left to do, or until ``stop``.
+
+        Nothing is left when there are no readers and writers but parked ones, no callbacks
+        soon or later, and no holds. Signal handlers do not count.
+
+        Raises:
+            RuntimeError: The loop runs already.
+            Exception: What a callback raised, if there is no exception handler.
+        """
+        self._begin()
+        ready, timers, pollster = self._ready, self._timers, self._pollster
+        try:
+            while (
+                ready
+                or self._held
+                or pollster.pollable() > self._internal + self.parked
+                or timers.next_deadline() is not None
+            ):
+                self._round(None)
+                if self._stopping:
+                    break
+        finally:
+            self._end()
+
+    def run_once(self, timeout: float | None = None) -> None:
+        """Run one round.
+
+        Args:
+            timeout: Seconds to wait at most for something to do; ``None`` for no limit, ``0``
+                for not at all.
+
+        Raises:
+            RuntimeError: The loop runs already.
+            Exception: What a callback raised, if there is no exception handler.
+        """
+        self._begin()
+        try:
+            self._round(timeout)
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Make ``run`` return after the round that runs, or else the next ``run`` after one."""
+        if get_ident() != self._thread:
+            self._enter()
+        self._stopping = True
+
+    def next_deadline(self) -> float | None:
+        """Return when ``run_once(0)`` has to be called at the latest, on the loop's clock.
+
+        Now, when callbacks are in the queue; else the earliest timer's deadline; ``None``
+        when there is none. For a host, see ``fileno``.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        return self._clock() if self._ready else self._timers.next_deadline()
+
+    def report_slow_callbacks(
+        self,
+        seconds: float | None,
+        report: Callable[[SlowCallback], object] = log_slow_callback,
+    ) -> None:
+        """Report every callback that takes long. It costs two looks at the clock for each.
+
+        Args:
+            seconds: From how long on; ``None`` to report no more.
+            report: Called after such a callback; the default logs a warning with its source
+                line.
+        """
+        if get_ident() != self._thread:
+            self._enter()
+        self._slow_seconds = seconds
+        self._report_slow = report
+
+    def _round(self, limit: float | None) -> None:
+        """Do the four steps once; ``limit`` is the most seconds to wait. The hot path."""
+        ready, timers = self._ready, self._timers
+        if ready or self._stopping:
+            limit = 0
+        elif (deadline := timers.next_deadline()) is not None:
+            wait = deadline - self._clock()
+            limit = wait if limit is None or wait < limit else limit
+        ready.extend(self._pollster.poll(limit))
+        if timers.heap:
+            timers.move_due(self._clock(), ready)
+        count = len(ready)
+        self._rounds += 1
+        self._callbacks += count
+        popleft, handle = ready.popleft, NOBODY
+        try:
+            if self._slow_seconds is None:
+                for _ in range(count):
+                    handle = popleft()
+                    handle._call()
+            else:
+                for _ in range(count):
+                    handle = popleft()
+                    self._call_timed(handle, self._slow_seconds)
+        except Exception as error:
+            # What is left of the snapshot comes first in the next round.
+            if self.exception_handler is None:
+                raise
+            self.exception_handler(error, handle)
+
+    def _call_timed(self, handle: Handle, limit: float) -> None:
+        # The callback may cancel its own handle, which could not be named then.
+        call, began = handle._call, self._clock()
+        try:
+            call()
+        finally:
+            seconds = self._clock() - began
+            if seconds >= limit:
+                self._report_slow(SlowCallback(source_of(call), seconds))
+
+    def _post(self, handle: Handle) -> None:
+        """Put a handle into the queue and end the poll, from any thread."""
+        # First the queue, then the wake-up, see _wakeup. A loop that closes in between is
+        # like one that closes right after: the handle is not called.
+        if self._closed:
+            raise ClosedError(f"{self!r} was closed, and cannot call {handle!r}")
+        self._ready.append(handle)
+        self._wakeup.wake()
+
+    def _begin(self) -> None:
+        if get_ident() != self._thread:
+            self._enter()
+        if self._running:
+            raise RuntimeError(f"{self!r} cannot run inside one of its own callbacks")
+        self._running = True
+        self._thread = self._owner
+
+    def _end(self) -> None:
+        self._running = self._stopping = False
+        if self._hosted:
+            self._thread = None
+            if self._ready:
+                self._wakeup.wake()
+
+    def _enter(self) -> None:
+        """Refuse a call, or bind the loop to the thread of its first."""
+        if self._closed:
+            raise ClosedError(f"{self!r} was closed")
+        thread = get_ident()
+        if self._owner is None:
+            self._owner = self._thread = thread
+            self._owner_name = current_thread().name
+        elif thread != self._owner:
+            raise WrongThreadError(
+                f"{self!r} belongs to thread {self._owner_name!r} and was called from "
+                f"{current_thread().name!r}, where only call_soon_threadsafe() may be"
+            )
+
+    def _enter_with_work(self) -> None:
+        """Enter, and if a host is waiting, tell it that there is something to run."""
+        self._enter()
+        if self._hosted and not self._running:
+            self._wakeup.wake()
+
+    @override
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "running" if self._running else "idle"
+        return f"<{type(self).__name__} {state}, {type(self._pollster).__name__}>"
+
+
+def _no_callback() -> None:
+    """Stand for the callback before there is one."""
+
+
+# What an exception handler would be told if the queue failed and not a callback.
+NOBODY = Handle(_no_callback)
