@@ -21,7 +21,6 @@ Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per th
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
-
 from tulip_sched._blocking import block, block_r, block_w, call_in_thread, sleep, suspend
 from tulip_sched._context import Context, current_context, current_task, set_context_provider
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
@@ -35,7 +34,7 @@ from tulip_sched._errors import (
 from tulip_sched._groups import TaskGroup
 from tulip_sched._run import run
 from tulip_sched._scopes import CancelScope, fail_after, move_on_after, shield
-from tulip_sched._task import Task
+from tulip_sched._task import Task, create_task
 from tulip_sched._waiting import (
     as_completed,
     map_over,
@@ -72,6 +71,7 @@ __all__ = [
     "block_w",
     "call_in_thread",
     "coroutine",
+    "create_task",
     "current_context",
     "current_task",
     "fail_after",

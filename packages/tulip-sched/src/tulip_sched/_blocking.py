@@ -8,7 +8,6 @@ from concurrent.futures import Executor, Future
 from typing import Final, TypeVar, TypeVarTuple, cast
 
 from tulip_poll import FileDescriptor
-
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
@@ -40,9 +39,9 @@ def block(undo: Callable[[], object]) -> None:
 
 @coroutine
 def suspend(undo: Callable[[], object]) -> Gen[None]:
-    """Block and suspend in one: ``await suspend(undo)`` for an ``async def``.
+    """Suspend the running task: `block` and its ``yield`` in one, for an ``async def``.
 
-    The same as ``block(undo)`` and a bare ``yield``, which an ``async def`` cannot write.
+    The same as ``block(undo)`` followed by a bare ``yield``, which an ``async def`` cannot write.
     """
     current_task()._block(undo)
     yield
@@ -152,7 +151,8 @@ def call_in_thread(
     """Run a function in a thread, or wherever an executor runs it, and wait for its result.
 
     Args:
-        func: Called with the arguments given.
+        func: What to call.
+        *args: Its arguments.
         executor: Any `concurrent.futures.Executor`; default: the context's thread runner.
 
     Returns:
@@ -165,12 +165,9 @@ def call_in_thread(
     its result is dropped, and a failure of it is logged.
     """
     task = current_task()
-    context = task._context
-    loop = context.eventloop
-    future: Future[T] = context.threadrunner.submit(func, *args, executor=executor)
     waiting = True
 
-    def wake() -> None:
+    def ended(future: Future[T]) -> None:
         if waiting:
             task._step()
         elif not future.cancelled() and future.exception() is not None:
@@ -181,7 +178,8 @@ def call_in_thread(
         waiting = False
         future.cancel()
 
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
+    runner = task._context.threadrunner
+    future = runner.submit(func, *args, executor=executor, on_done=ended)
     task._block(undo)
     yield
     return future.result()

@@ -37,7 +37,7 @@ class Coroutine(Protocol[T_co]):
         ...
 
 
-AnyCoroutine: TypeAlias = "Coroutine[T] | Gen[T] | NativeCoroutine[Any, Any, T]"
+AnyCoroutine: TypeAlias = Coroutine[T] | Gen[T] | NativeCoroutine[Any, Any, T]
 """Whatever can run as a task: ours, a bare generator, or the result of an ``async def``."""
 
 

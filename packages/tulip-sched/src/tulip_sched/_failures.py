@@ -42,9 +42,7 @@ class Failure:
         self._key = id(self)
         self._context.failures[self._key] = self
         self.told = True
-        logger.error(
-            "task %r failed and nobody waited for it", self._name, exc_info=self.error
-        )
+        logger.error("task %r failed and nobody waited for it", self._name, exc_info=self.error)
 
 
 def take_failures(context: "Context") -> list[BaseException]:

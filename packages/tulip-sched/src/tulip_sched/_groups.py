@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar, final
+from typing import Any, Self, TypeVar, cast, final
 
 from tulip_sched._context import current_task
-from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
+from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled
 from tulip_sched._scopes import CancelScope
 from tulip_sched._task import Task
@@ -20,7 +20,7 @@ class TaskGroup:
     In an ``async def``::
 
         async with TaskGroup() as group:
-            task = group.start(fetch(url))
+            group.start_soon(fetch(url))
 
     In a generator, with a function that gets the group::
 
@@ -43,16 +43,26 @@ class TaskGroup:
         self._errors: list[BaseException] = []
         self._waiter: Task[Any] | None = None
 
-    def start(self, coro: AnyCoroutine[T], name: str | None = None) -> Task[T]:
+    def start_soon(self, coro: AnyCoroutine[object], name: str | None = None) -> None:
         """Start a task in this group; any task may call this as long as the block is open.
 
         Raises:
             RuntimeError: The block is not open (any more).
         """
-        return self.adopt(Task(coro, name))
+        self.adopt(Task(coro, name))
 
-    def adopt(self, task: Task[T]) -> Task[T]:
-        """Start a task that was made, but not started, elsewhere; return it.
+    def create_task(self, coro: AnyCoroutine[T], name: str | None = None) -> Task[T]:
+        """Start a task in this group and return it, for its result.
+
+        Raises:
+            RuntimeError: The block is not open (any more).
+        """
+        task = Task(coro, name)
+        self.adopt(task)
+        return task
+
+    def adopt(self, task: Task[Any]) -> None:
+        """Start a task that was made, but not started, elsewhere.
 
         Raises:
             RuntimeError: The block is not open, or the task was started before.
@@ -64,14 +74,13 @@ class TaskGroup:
         task.start()
         self._tasks[task] = None
         task.add_done_callback(self._ended)
-        return task
 
     @coroutine
     def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Gen[T]:
         """Run ``body(group)`` in this task, wait for the group, and return the body's result."""
         self._enter()
         try:
-            result = yield from body(self)
+            result = yield from cast("Coroutine[T]", body(self))
         except BaseException as error:
             if (yield from self._leave(error)):
                 # Only possible for a scope that was cancelled: then there is no result.

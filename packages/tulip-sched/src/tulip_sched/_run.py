@@ -6,7 +6,7 @@ from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import take_failures
-from tulip_sched._task import Task
+from tulip_sched._task import Task, create_task
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def run(main: AnyCoroutine[T] | None = None) -> T | None:
 
 
 def _run_to_the_end(context: Context, main: AnyCoroutine[T] | None) -> T | None:
-    task = None if main is None else Task(main, "main").start()
+    task = None if main is None else create_task(main, "main")
     try:
         try:
             _drive(context, task)
@@ -83,11 +83,12 @@ def _drive(context: Context, main: Task[Any] | None) -> None:
 
 def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
+    loop = context.eventloop
     while context.tasks:
         for task in list(context.tasks):
             task.cancel()
-        last = list(context.tasks)
-        context.eventloop.run()
-        if list(context.tasks) == last:
-            names = ", ".join(repr(task.name) for task in last)
-            raise DeadlockError(f"cancelled tasks wait, in their clean-up, for nothing: {names}")
+        oldest = next(iter(context.tasks))
+        oldest.add_done_callback(lambda _: loop.stop())
+        loop.run()
+        if not oldest.done():
+            raise DeadlockError(f"task {oldest.name!r} waits, in its clean-up, for nothing")

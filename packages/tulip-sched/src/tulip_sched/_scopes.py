@@ -16,14 +16,14 @@ The rules that hold here:
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 from tulip_sched._context import current_context, current_task
 from tulip_sched._errors import Cancelled
+from tulip_sched._typing import override
 
 if TYPE_CHECKING:
     from tulip_poll import TimerHandle
-
     from tulip_sched._task import Task
 
 
@@ -171,23 +171,31 @@ class CancelScope:
             "that yields values to its caller?)"
         )
 
+    @override
     def __repr__(self) -> str:
         state = "cancelled" if self.cancel_called else "open"
         shield = " shield" if self._shield else ""
         return f"<{type(self).__name__} {state}{shield} deadline={self._deadline}>"
 
 
-class _FailAfter(CancelScope):
-    """A scope whose expiry is an error."""
+@final
+class FailScope(CancelScope):
+    """A scope that never swallows: leaving it because it was cancelled raises `TimeoutError`."""
 
     __slots__ = ("_seconds",)
 
-    def __init__(self, seconds: float, deadline: float) -> None:
-        super().__init__(deadline=deadline)
+    def __init__(self, seconds: float) -> None:
+        super().__init__(deadline=_deadline_after(seconds))
         self._seconds = seconds
 
-    def _absorb(self, exc: BaseException) -> bool:
-        if super()._absorb(exc):
+    @override
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        if super().__exit__(exc_type, exc, traceback):
             raise TimeoutError(f"timed out after {self._seconds:g} seconds") from exc
         return False
 
@@ -213,7 +221,7 @@ def move_on_after(seconds: float | None) -> CancelScope:
     return CancelScope(deadline=math.inf if seconds is None else _deadline_after(seconds))
 
 
-def fail_after(seconds: float | None) -> CancelScope:
+def fail_after(seconds: float | None) -> FailScope:
     """Return a scope that is cancelled after a while and then raises `TimeoutError`.
 
     Args:
@@ -225,9 +233,7 @@ def fail_after(seconds: float | None) -> CancelScope:
             `Cancelled` that shows where the block was waiting. A block that finishes in the same
             moment has finished.
     """
-    if seconds is None:
-        return CancelScope()
-    return _FailAfter(seconds, _deadline_after(seconds))
+    return FailScope(math.inf if seconds is None else seconds)
 
 
 def shield() -> CancelScope:

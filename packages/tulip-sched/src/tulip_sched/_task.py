@@ -19,17 +19,17 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast, final
 
 from tulip_poll import Handle
-
 from tulip_sched._context import Context, current_context, current_task
-from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
+from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, SuspendError, TaskCancelledError
 from tulip_sched._failures import note_failure
 from tulip_sched._scopes import CancelScope
 from tulip_sched._suspension import describe_undo, explain_yield
+from tulip_sched._typing import override
 
 T = TypeVar("T")
 
-TURN: Final = cast("None", object())
+TURN: Final[Any] = object()
 """Yielded by a coroutine that stays runnable and only lets the others run first."""
 
 _numbers = itertools.count(1)
@@ -91,7 +91,7 @@ class Task(Generic[T]):
         self._timeout = timeout
         self._run = copy_context().run
         self._handle: Handle | None = None
-        self._context: Context = None  # type: ignore[assignment]  # set by start()
+        self._context: Context = None  # type: ignore[assignment]  # until start()
         self._scope: CancelScope | None = None
         self._base: CancelScope | None = None
         self._root: CancelScope | None = None
@@ -112,11 +112,8 @@ class Task(Generic[T]):
             self._name = f"task-{next(_numbers)}"
         return self._name
 
-    def start(self) -> "Task[T]":
+    def start(self) -> None:
         """Make the task runnable; it first runs in the loop's next round.
-
-        Returns:
-            The task itself.
 
         Raises:
             RuntimeError: The task was started before.
@@ -133,7 +130,6 @@ class Task(Generic[T]):
         context.tasks[self] = None
         self._scheduled = True
         loop.schedule(handle)
-        return self
 
     def cancel(self) -> None:
         """Order the task to stop: every suspension in it raises `Cancelled` from now on.
@@ -145,6 +141,7 @@ class Task(Generic[T]):
             return
         if self._handle is None:
             self._coro.close()
+            self._context = current_context()
             self._finish(Cancelled(f"task {self.name!r} was cancelled before it was started"))
             return
         self._root_scope().cancel()
@@ -185,7 +182,7 @@ class Task(Generic[T]):
         """
         if not self._done:
             raise RuntimeError(f"task {self.name!r} is not done")
-        if self._exception is not None and self._context is not None:
+        if self._exception is not None:
             self._context.failures.pop(id(self), None)
         return self._exception
 
@@ -232,6 +229,7 @@ class Task(Generic[T]):
 
     __await__ = __iter__
 
+    @override
     def __repr__(self) -> str:
         if not self._done:
             state = "blocked" if self._undo is not None else "runnable"
@@ -362,8 +360,7 @@ class Task(Generic[T]):
             exc = self._translate(exc)
         self._exception = exc
         context = self._context
-        if context is not None:
-            context.tasks.pop(self, None)
+        context.tasks.pop(self, None)
         self._leave_scopes()
         # What is no longer needed goes now: a result may be kept for long after the stack.
         self._root = self._handle = None
@@ -376,7 +373,7 @@ class Task(Generic[T]):
                     callback(self)
                 except Exception as error:  # noqa: BLE001 - handed on to the loop
                     context.eventloop.call_soon(_reraise, error)
-        elif exc is not None and not isinstance(exc, TaskCancelledError) and context is not None:
+        elif exc is not None and not isinstance(exc, TaskCancelledError):
             note_failure(context, self, exc)
 
     def _leave_scopes(self) -> None:
@@ -450,6 +447,15 @@ class Task(Generic[T]):
 
     def _order_to_stop(self) -> Cancelled:
         return Cancelled(f"task {self.name!r} was told to stop")
+
+
+def create_task(
+    coro: AnyCoroutine[T], name: str | None = None, *, timeout: float | None = None
+) -> Task[T]:
+    """Make a `Task` and start it; the arguments are those of `Task`."""
+    task = Task(coro, name, timeout=timeout)
+    task.start()
+    return task
 
 
 def _driven(coro: Any) -> Generator[None, None, Any]:

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._groups import TaskGroup
 from tulip_sched._scopes import fail_after
 from tulip_sched._task import Task
+from tulip_sched._typing import override
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -110,6 +111,7 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
         for task in self._pending:
             task.add_done_callback(self._ended)
 
+    @override
     def __next__(self) -> Coroutine[Task[T]]:
         if self._left == 0:
             raise StopIteration
@@ -158,7 +160,7 @@ def with_timeout(seconds: float | None, coro: AnyCoroutine[T]) -> Gen[T]:
         BaseException: Whatever the coroutine raised.
     """
     with fail_after(seconds):
-        return (yield from coro)
+        return (yield from cast("Coroutine[T]", coro))
 
 
 @overload

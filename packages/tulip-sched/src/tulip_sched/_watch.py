@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, final
 from weakref import ref
 
 from tulip_poll import ClosedError, WrongThreadError
-
 from tulip_sched._context import current_context
 from tulip_sched._errors import BusyError
+from tulip_sched._typing import override
 
 if TYPE_CHECKING:
     from tulip_sched._task import Task
@@ -187,5 +187,6 @@ class Watch:
             )
         return RuntimeError(f"only a task can wait to {direction} on descriptor {self._fd}")
 
+    @override
     def __repr__(self) -> str:
         return f"<Watch fd={self._fd} reader={self._reader!r} writer={self._writer!r}>"
