@@ -1,1 +1,130 @@
-"""tulip-net."""
+"""Sockets and TLS: transports, buffered reading, connecting, serving.
+
+What this layer promises:
+
+- One small protocol, `Transport`, for every stream of bytes; the same code runs on a socket, on
+  TLS, and on TLS inside TLS.
+- A cancelled receive takes no byte off the stream; a cancelled send tells how much did not go.
+- One task per direction. A second one gets `BusyError` at once, and the first is unharmed.
+- Certificates are verified unless you say otherwise, against the operating system's trust store;
+  a TLS stream that is cut short is an error, not an end.
+- A connection that was not made leaves no socket behind, and says what was tried, and why it
+  failed.
+
+What it refuses to do: retry, reconnect, and hide where a message ends.
+
+From the layer below it re-exports what its users cannot do without: the coroutine decorator and
+type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
+
+Reading order: `_errors`, `_address`, `_transport` (the protocol), `_socket`, `_buffered`, ``tls/``,
+`_resolve` (names), `_connect` (Happy Eyeballs), `_listen`, `_serve`.
+"""
+
+from tulip_net._address import Address
+from tulip_net._buffered import BufferedReader
+from tulip_net._connect import connect, create_connection, create_transport
+from tulip_net._errors import (
+    BrokenError,
+    CertificateError,
+    ConnectError,
+    IncompleteReadError,
+    LimitError,
+    NetError,
+    ResolveError,
+    TlsError,
+    TruncatedError,
+)
+from tulip_net._listen import Listener, listen
+from tulip_net._resolve import AddressInfo, getaddrinfo
+from tulip_net._serve import serve
+from tulip_net._socket import SocketTransport
+from tulip_net._transport import Transport
+from tulip_net.tls import SslTransport, client_context, server_context, start_tls
+from tulip_sched import (
+    AnyCoroutine,
+    BusyError,
+    Cancelled,
+    CancelScope,
+    ClosedError,
+    Coroutine,
+    Gen,
+    Task,
+    TaskCancelledError,
+    TaskGroup,
+    WrongThreadError,
+    as_completed,
+    block,
+    call_in_thread,
+    coroutine,
+    create_task,
+    current_context,
+    current_task,
+    fail_after,
+    map_over,
+    move_on_after,
+    par,
+    run,
+    shield,
+    sleep,
+    wait_all,
+    wait_any,
+    wait_for,
+    with_timeout,
+)
+
+__all__ = [
+    "Address",
+    "AddressInfo",
+    "AnyCoroutine",
+    "BrokenError",
+    "BufferedReader",
+    "BusyError",
+    "CancelScope",
+    "Cancelled",
+    "CertificateError",
+    "ClosedError",
+    "ConnectError",
+    "Coroutine",
+    "Gen",
+    "IncompleteReadError",
+    "LimitError",
+    "Listener",
+    "NetError",
+    "ResolveError",
+    "SocketTransport",
+    "SslTransport",
+    "Task",
+    "TaskCancelledError",
+    "TaskGroup",
+    "TlsError",
+    "Transport",
+    "TruncatedError",
+    "WrongThreadError",
+    "as_completed",
+    "block",
+    "call_in_thread",
+    "client_context",
+    "connect",
+    "coroutine",
+    "create_connection",
+    "create_task",
+    "create_transport",
+    "current_context",
+    "current_task",
+    "fail_after",
+    "getaddrinfo",
+    "listen",
+    "map_over",
+    "move_on_after",
+    "par",
+    "run",
+    "serve",
+    "server_context",
+    "shield",
+    "sleep",
+    "start_tls",
+    "wait_all",
+    "wait_any",
+    "wait_for",
+    "with_timeout",
+]

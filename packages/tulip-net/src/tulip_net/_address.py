@@ -1,0 +1,36 @@
+"""Addresses: what they look like in Python, and in a message."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+__all__ = ["Address", "check_port", "format_address"]
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str | bytes
+"""IPv4 ``(host, port)``; IPv6 ``(host, port, flow, scope)``; the path of a Unix socket."""
+
+
+def format_address(address: object) -> str:
+    """Write an address as a URL does: ``127.0.0.1:80``, ``[::1]:80``, ``/run/a``, ``@abstract``."""
+    match address:
+        case (str() as host, int() as port, *_):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case bytes():
+            return address.decode("utf-8", "backslashreplace").replace("\0", "@", 1)
+        case "" | None:
+            return "an unnamed socket"
+    return str(address).replace("\0", "@", 1)
+
+
+def check_port(port: object, lowest: int = 0) -> int:
+    """Return ``port`` if it is one.
+
+    Raises:
+        TypeError: It is no ``int``.
+        ValueError: It is not between ``lowest`` and 65535.
+    """
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"port must be an int, got {port!r}")
+    if not lowest <= port <= 65535:
+        raise ValueError(f"port must be between {lowest} and 65535, got {port}")
+    return port

@@ -1,0 +1,151 @@
+"""What can go wrong on a network, sorted by who must act.
+
+*You misused it*: `BusyError` and `ClosedError` come from the layers below; `ValueError` and
+`TypeError` are Python's own. *The world failed*: everything here, under `NetError`, so that one
+``except`` is enough for a program that only wants to give up in good order. The operating system's
+own error is the ``__cause__``.
+
+Every class keeps its values as its arguments and makes the message from them, so all of them
+pickle.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from tulip_net._typing import override
+
+__all__ = [
+    "BrokenError",
+    "CertificateError",
+    "ConnectError",
+    "IncompleteReadError",
+    "LimitError",
+    "NetError",
+    "ResolveError",
+    "TlsError",
+    "TruncatedError",
+]
+
+
+class NetError(Exception):
+    """The network, or the program at its other end, failed."""
+
+
+class BrokenError(NetError):
+    """A connection that worked has failed; ``__cause__`` is the ``OSError`` where there is one."""
+
+
+@final
+class IncompleteReadError(NetError):
+    """The stream ended before all that was asked for had come.
+
+    Attributes:
+        partial: What came before the end.
+        expected: How many bytes were asked for; ``None`` if the question was for a separator.
+    """
+
+    def __init__(self, partial: bytes, expected: int | None = None) -> None:
+        super().__init__(partial, expected)
+        self.partial = partial
+        self.expected = expected
+
+    @override
+    def __str__(self) -> str:
+        if self.expected is None:
+            return f"the stream ended {len(self.partial)} bytes on, before the separator"
+        return f"the stream ended after {len(self.partial)} of {self.expected} bytes"
+
+
+@final
+class LimitError(NetError):
+    """No separator within the limit; everything is still in the reader's buffer.
+
+    Attributes:
+        limit: The limit in bytes.
+        partial: What has come so far; it stays in the buffer, for `BufferedReader.read` to take.
+    """
+
+    def __init__(self, limit: int, partial: bytes) -> None:
+        super().__init__(limit, partial)
+        self.limit = limit
+        self.partial = partial
+
+    @override
+    def __str__(self) -> str:
+        return (
+            f"no separator within the limit of {self.limit} bytes; it begins {self.partial[:40]!r}"
+        )
+
+
+@final
+class ResolveError(NetError):
+    """A name has no address; ``__cause__`` is the ``socket.gaierror`` or ``UnicodeError``.
+
+    Attributes:
+        host: The name that was looked up.
+        reason: The resolver's answer in words.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(host, reason)
+        self.host = host
+        self.reason = reason
+
+    @override
+    def __str__(self) -> str:
+        return f"cannot resolve {self.host!r}: {self.reason}"
+
+
+@final
+class ConnectError(NetError):
+    """No address accepted a connection.
+
+    Attributes:
+        target: What was asked for, such as ``"example.org:443"``.
+        failures: Each address that was tried, in the order of failure, and its error.
+    """
+
+    def __init__(self, target: str, failures: tuple[tuple[str, OSError], ...]) -> None:
+        super().__init__(target, failures)
+        self.target = target
+        self.failures = failures
+
+    @override
+    def __str__(self) -> str:
+        reasons = "; ".join(
+            f"{address}: {error.strerror or error}" for address, error in self.failures
+        )
+        return f"cannot connect to {self.target}: {reasons}"
+
+
+class TlsError(BrokenError):
+    """TLS failed: in the handshake, or on a bad record; ``__cause__`` is the ``ssl.SSLError``."""
+
+
+@final
+class CertificateError(TlsError):
+    """The peer's certificate does not verify.
+
+    Attributes:
+        host: The name the certificate had to be good for; ``None`` on the server's side.
+        reason: OpenSSL's verdict in words.
+    """
+
+    def __init__(self, host: str | None, reason: str) -> None:
+        super().__init__(host, reason)
+        self.host = host
+        self.reason = reason
+
+    @override
+    def __str__(self) -> str:
+        of = "the client" if self.host is None else repr(self.host)
+        return f"the certificate of {of} does not verify: {self.reason}"
+
+
+@final
+class TruncatedError(TlsError):
+    """A TLS stream ended without a close_notify: what came may not be all.
+
+    Source: RFC 8446 section 6.1.
+    """

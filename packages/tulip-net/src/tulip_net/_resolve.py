@@ -1,0 +1,74 @@
+"""From names to addresses."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from typing import TypeAlias, cast
+
+from tulip_net._address import Address, check_port
+from tulip_net._errors import ResolveError
+from tulip_sched import Gen, call_in_thread, coroutine
+
+__all__ = ["AddressInfo", "getaddrinfo"]
+
+AddressInfo: TypeAlias = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
+]
+"""One answer, as `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
+
+
+@coroutine
+def getaddrinfo(
+    host: str | None,
+    port: int,
+    *,
+    family: int = socket.AF_UNSPEC,
+    type: int = socket.SOCK_STREAM,  # noqa: A002 - the standard library's own name for it
+    flags: int = 0,
+) -> Gen[list[AddressInfo]]:
+    """Look a name up in a thread; a literal address comes back at once.
+
+    Args:
+        host: A name, an IPv4 or an IPv6 address, with its zone if need be (``fe80::1%eth0``).
+            ``None``, with the flag ``AI_PASSIVE``: every address of this host.
+        port: 0 to 65535.
+        family: ``AF_INET`` or ``AF_INET6`` to restrict the answer.
+        type: The kind of socket the addresses are for.
+        flags: Of `socket.getaddrinfo`.
+
+    Returns:
+        At least one entry, in the system's order of preference (RFC 6724).
+
+    Raises:
+        ResolveError: There is no such name, no address of that family, or no answer.
+        ValueError: ``port`` is out of range, or ``host`` is empty or contains a null byte.
+
+    A cancelled look-up goes on in its thread, and its answer is dropped.
+    """
+    check_port(port)
+    if host is not None and (not host or "\0" in host):
+        raise ValueError(f"{host!r} is not a host name")
+    look_up = partial(socket.getaddrinfo, host, port, family, type)
+    flags |= socket.AI_NUMERICSERV
+    try:
+        # With this flag the C library asks no server and reads no file: it does not block.
+        answers = look_up(flags=flags | socket.AI_NUMERICHOST)
+    except UnicodeError as error:
+        raise ResolveError(str(host), f"not a valid name ({error})") from error
+    except socket.gaierror:
+        answers = None  # a name
+    if answers is None:
+        try:
+            answers = yield from call_in_thread(partial(look_up, flags=flags))
+        except socket.gaierror as error:
+            raise ResolveError(str(host), error.strerror or str(error)) from error
+    # A Python without IPv6 gives IPv6 addresses as raw bytes; nobody could connect to them.
+    return [cast("AddressInfo", each) for each in answers if isinstance(each[4][0], str)]
+
+
+@coroutine
+def resolve_local(address: tuple[str, int], family: int) -> Gen[Address]:
+    """Return the socket address to bind for a local ``(host, port)`` in one family."""
+    answers = yield from getaddrinfo(*address, family=family, flags=socket.AI_PASSIVE)
+    return answers[0][4]

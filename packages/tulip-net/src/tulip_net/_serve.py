@@ -1,0 +1,149 @@
+"""A server: a task for each connection, and an end in good order."""
+
+from __future__ import annotations
+
+import logging
+import ssl as _ssl
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from tulip_net._errors import NetError
+from tulip_net._listen import Listener
+from tulip_net._socket import SocketTransport
+from tulip_net._transport import Transport
+from tulip_net.tls import start_tls
+from tulip_sched import (
+    AnyCoroutine,
+    ClosedError,
+    Coroutine,
+    Gen,
+    Task,
+    block,
+    coroutine,
+    create_task,
+    current_task,
+    fail_after,
+    move_on_after,
+    shield,
+    wait_all,
+)
+
+__all__ = ["serve"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("tulip_net")
+
+HANDSHAKE_TIMEOUT = 30.0
+"""Seconds; a client that needs longer for its handshake is not a client."""
+
+
+@coroutine
+def serve(
+    handler: Callable[[Transport], AnyCoroutine[object]],
+    listener: Listener,
+    *,
+    ssl: _ssl.SSLContext | None = None,
+    max_connections: int | None = None,
+    grace: float | None = 10.0,
+    handshake_timeout: float | None = HANDSHAKE_TIMEOUT,
+) -> Gen[None]:
+    """Accept connections and handle each in a task of its own, until the listener is closed.
+
+    Args:
+        handler: Called with the transport of each connection. When it returns, the stream is
+            ended properly; when it fails, the connection is dropped and the error is logged (one
+            of the network's own, such as `BrokenError`, at level INFO).
+        listener: Closed when this returns. Close it to stop the server.
+        ssl: Speak TLS; a server context, such as `server_context` makes.
+        max_connections: How many may be handled at the same time; the others wait in the kernel.
+        grace: Seconds that handlers may still take once the listener is closed; then they are
+            cancelled. ``None``: no limit.
+        handshake_timeout: Seconds that a TLS handshake may take; ``None``: no limit.
+
+    Cancelling cancels the handlers at once and waits for their ends.
+    """
+    if max_connections is not None and max_connections < 1:
+        raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+    server = _Server(handler, ssl, handshake_timeout)
+    try:
+        while True:
+            if max_connections is not None:
+                yield from server.wait_below(max_connections)
+            server.start((yield from listener.accept()))
+    except ClosedError:
+        with move_on_after(grace):
+            yield from wait_all(server.tasks)
+    finally:
+        listener.close()
+        yield from server.stop()
+
+
+class _Server:
+    """The connections under way."""
+
+    def __init__(
+        self,
+        handler: Callable[[Transport], AnyCoroutine[object]],
+        context: _ssl.SSLContext | None,
+        handshake_timeout: float | None,
+    ) -> None:
+        self.tasks: set[Task[None]] = set()
+        self._handler = handler
+        self._context = context
+        self._handshake_timeout = handshake_timeout
+        self._waiter: Task[Any] | None = None
+
+    def start(self, transport: SocketTransport) -> None:
+        task = create_task(self._handle(transport))
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    @coroutine
+    def wait_below(self, count: int) -> Gen[None]:
+        """Wait until fewer than ``count`` connections are under way."""
+        while len(self.tasks) >= count:
+            self._waiter = current_task()
+            block(self._stop_waiting)
+            yield
+
+    @coroutine
+    def stop(self) -> Gen[None]:
+        for task in self.tasks:
+            task.cancel()
+        with shield():
+            yield from wait_all(self.tasks)
+
+    @coroutine
+    def _handle(self, plain: SocketTransport) -> Gen[None]:
+        """Handle one connection, and let nothing out of it but cancellation."""
+        transport: Transport = plain
+        try:
+            if self._context is not None:
+                with fail_after(self._handshake_timeout):
+                    transport = yield from start_tls(plain, self._context, server_side=True)
+            yield from _driven(self._handler(transport))
+            yield from transport.aclose()
+        except (NetError, ClosedError, TimeoutError) as error:
+            logger.info("connection from %r ended: %s", transport, error)
+        except Exception:
+            logger.exception("the handler of %r failed", transport)
+        finally:
+            plain.close()
+            transport.close()
+
+    def _ended(self, task: Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.result()
+        self._stop_waiting(wake=True)
+
+    def _stop_waiting(self, wake: bool = False) -> None:
+        waiter, self._waiter = self._waiter, None
+        if wake and waiter is not None:
+            waiter.unblock()
+
+
+def _driven(coro: AnyCoroutine[T]) -> Coroutine[T]:
+    # Whatever can run as a task can be driven by ``yield from`` in a flagged generator.
+    return cast("Coroutine[T]", coro)

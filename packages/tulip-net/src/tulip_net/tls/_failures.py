@@ -1,0 +1,32 @@
+"""OpenSSL's errors in our words, at the one place where they cross."""
+
+from __future__ import annotations
+
+import ssl
+
+from tulip_net._errors import BrokenError, CertificateError, TlsError, TruncatedError
+
+__all__ = ["translate"]
+
+
+def translate(error: OSError, doing: str, whom: object, host: str | None) -> BrokenError:
+    """Return what to raise for an error that is not about waiting.
+
+    Args:
+        error: What `ssl` raised; never a want-read or want-write.
+        doing: The operation, such as ``"receiving"``.
+        whom: The transport, for the message.
+        host: The name the certificate had to be good for.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CertificateError(host, error.verify_message or str(error))
+    if isinstance(error, ssl.SSLEOFError):
+        return TruncatedError(f"{doing} on {whom!r}: the peer left without ending the TLS stream")
+    if isinstance(error, ssl.SSLError):
+        return TlsError(f"{doing} on {whom!r} failed: {_reason(error)}")
+    return BrokenError(f"{doing} on {whom!r} failed: {error}")
+
+
+def _reason(error: ssl.SSLError) -> str:
+    # "SSLV3_ALERT_HANDSHAKE_FAILURE" says more than the library's sentence around it.
+    return error.reason.lower().replace("_", " ") if error.reason else str(error)

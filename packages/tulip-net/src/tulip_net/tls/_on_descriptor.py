@@ -1,0 +1,306 @@
+"""TLS straight on the socket: OpenSSL itself reads and writes the descriptor.
+
+The rules that hold here:
+
+1. ``SSL_read`` returns at most one record and keeps nothing back but the rest of that record. So
+   a read shorter than both its limit and a record leaves nothing inside OpenSSL, and the next one
+   waits first, like a plain socket's. A failed TLS read costs more than 2 microseconds.
+2. ``SSL_write`` that would block has taken its record and must be repeated with as many bytes
+   (the buffer may move: CPython sets ``SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER``). We give it one
+   record at a time. If the task is cancelled then, ``_pending`` keeps the record, it counts as
+   sent, and whoever writes next repeats it first.
+3. A receive may have to write (a key update), and a send may have to read. Then the other task
+   may be waiting in that direction already, so such a wait goes through a duplicate descriptor.
+4. Only want-read and want-write mean waiting. Every other error is an error.
+
+Source: OpenSSL manual, SSL_read(3), SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import TYPE_CHECKING, NoReturn, final
+
+from tulip_net._address import Address
+from tulip_net._errors import BrokenError
+from tulip_net._typing import override
+from tulip_net.tls._failures import translate
+from tulip_net.tls._transport import RECORD, SslTransport
+from tulip_sched import (
+    BusyError,
+    ClosedError,
+    Gen,
+    Watch,
+    WrongThreadError,
+    coroutine,
+    move_on_after,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["DescriptorTls"]
+
+
+@final
+class DescriptorTls(SslTransport):
+    """TLS on a socket of our own; `start_tls` describes the arguments and does the handshake."""
+
+    __slots__ = (
+        "_closing_timeout",
+        "_cross",
+        "_pending",
+        "_ready",
+        "_sending",
+        "_sock",
+        "_truncation_ok",
+        "_unsent",
+        "_watch",
+    )
+
+    def __init__(
+        self,
+        sock: ssl.SSLSocket,
+        *,
+        peer_address: Address | None,
+        closing_timeout: float | None,
+        truncation_ok: bool,
+    ) -> None:
+        self._watch = Watch(sock.fileno())
+        self._sock = sock
+        self._cross: tuple[socket.socket, Watch] | None = None
+        self._ready = True
+        self._sending = False
+        self._pending: bytes | memoryview = b""
+        self._unsent = 0
+        self._closing_timeout = closing_timeout
+        self._truncation_ok = truncation_ok
+        self.local_address = sock.getsockname()
+        self.peer_address = peer_address
+        self.server_hostname = None if sock.server_side else sock.server_hostname
+
+    @property
+    @override
+    def unsent(self) -> int:
+        return self._unsent
+
+    @property
+    @override
+    def closed(self) -> bool:
+        return self._sock.fileno() < 0
+
+    @property
+    @override
+    def _tls(self) -> ssl.SSLSocket:
+        return self._sock
+
+    @coroutine
+    def handshake(self) -> Gen[None]:
+        """Shake hands; whoever fails or is cancelled here closes the transport."""
+        while True:
+            try:
+                self._sock.do_handshake()
+            except ssl.SSLWantReadError:
+                waiting = self._watch.block_r
+            except ssl.SSLWantWriteError:
+                waiting = self._watch.block_w
+            except OSError as error:
+                self._fail("the TLS handshake", error)
+            else:
+                return
+            waiting()
+            yield
+
+    @coroutine
+    @override
+    def recv(self, limit: int) -> Gen[bytes]:
+        if limit < 1:
+            raise ValueError(f"read limit must be at least 1, got {limit}")
+        while True:
+            if not self._ready:
+                self._watch.block_r()
+                yield
+            try:
+                data = self._sock.recv(limit)
+            except ssl.SSLWantReadError:
+                self._ready = False
+                continue
+            except ssl.SSLWantWriteError:
+                self._ready = True
+            except OSError as error:
+                if self._is_end(error):
+                    return b""
+                self._fail("receiving", error)
+            else:
+                size = len(data)
+                self._ready = size in (limit, RECORD, 0)  # rule 1
+                return data
+            yield from self._wait_across(write=True)
+
+    @coroutine
+    @override
+    def recv_into(self, buffer: Buffer) -> Gen[int]:
+        with memoryview(buffer) as view, view.cast("B") as room:
+            if not room.nbytes:
+                raise ValueError("cannot receive into a buffer of 0 bytes")
+            # A record is at most 16 KiB: going through bytes costs one copy of that.
+            data = yield from self.recv(room.nbytes)
+            room[: len(data)] = data
+            return len(data)
+
+    @coroutine
+    @override
+    def send(self, data: Buffer) -> Gen[None]:
+        if self._unsent or self._sending:
+            self._forget_unsent()
+        if type(data) is not bytes:
+            data = memoryview(data)
+            if not data.nbytes:
+                return
+            data = data.cast("B")
+        if len(data) <= RECORD and not self._pending:
+            if not data:
+                return  # an empty record would tell an observer that there was a send
+            try:
+                self._sock.send(data)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._pending = bytes(data)  # rule 2
+            except OSError as error:
+                self._unsent = len(data)
+                self._fail("sending", error)
+            else:
+                return
+            data = b""
+        yield from self._send_rest(memoryview(data))
+
+    @coroutine
+    def _send_rest(self, data: memoryview) -> Gen[None]:
+        self._sending = True
+        self._unsent = len(data)
+        try:
+            yield from self._write_pending()
+            while self._unsent:
+                self._pending = data[-self._unsent :][:RECORD]
+                self._unsent -= len(self._pending)
+                yield from self._write_pending()
+        finally:
+            self._sending = False
+            self._pending = bytes(self._pending)  # the caller's buffer is the caller's again
+
+    @coroutine
+    def _write_pending(self) -> Gen[None]:
+        """Give OpenSSL the pending record, again and again, until it has gone out."""
+        while self._pending:
+            try:
+                self._sock.send(self._pending)
+            except ssl.SSLWantWriteError:
+                wants_read = False
+            except ssl.SSLWantReadError:
+                wants_read = True
+            except OSError as error:
+                self._pending = b""
+                self._fail("sending", error)
+            else:
+                self._pending = b""
+                return
+            if wants_read:
+                yield from self._wait_across(write=False)
+            else:
+                self._watch.block_w()
+                yield
+
+    @coroutine
+    @override
+    async def send_eof(self) -> None:
+        raise ValueError(f"{self!r} cannot end one direction: start_tls(..., half_close=True) can")
+
+    @override
+    def close(self) -> None:
+        self._ready = True  # receiving then runs into the closed socket
+        self._watch.forget()
+        self._close_cross()
+        self._sock.close()
+
+    @coroutine
+    @override
+    def aclose(self) -> Gen[None]:
+        try:
+            if not self.closed and not self._sending:
+                with move_on_after(self._closing_timeout):
+                    yield from self._say_goodbye()
+        except (OSError, BrokenError, BusyError, ClosedError):
+            pass  # nothing is left to end in good order, or another task is in the way
+        finally:
+            self.close()
+
+    @coroutine
+    def _say_goodbye(self) -> Gen[None]:
+        yield from self._write_pending()
+        while self._is_goodbye_blocked():
+            self._watch.block_w()
+            yield
+        # From here on the socket object speaks plain TCP. Nobody else may use it meanwhile.
+        self._sending, self._ready = True, False
+        self._sock.shutdown(socket.SHUT_WR)
+        # A close with data unread would reset the connection, and might destroy what we sent
+        # last on its way; so what still comes is read, and dropped.
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                if not self._sock.recv(4 * RECORD):
+                    return
+                continue
+            self._watch.block_r()
+            yield
+
+    def _is_goodbye_blocked(self) -> bool:
+        try:
+            self._sock.unwrap()
+        except ssl.SSLWantWriteError:
+            return True
+        except ssl.SSLError:
+            pass  # ours is out; of the peer's stream we want to know no more
+        return False
+
+    @coroutine
+    def _wait_across(self, *, write: bool) -> Gen[None]:
+        """Wait in the other direction than one's own (rule 3)."""
+        if self._cross is None:
+            twin = socket.fromfd(self._sock.fileno(), self._sock.family, self._sock.type)
+            self._cross = (twin, Watch(twin.fileno()))
+        _, watch = self._cross
+        if write:
+            watch.block_w()
+        else:
+            watch.block_r()
+        yield
+
+    def _close_cross(self) -> None:
+        if self._cross is not None:
+            twin, watch = self._cross
+            self._cross = None
+            watch.forget()
+            twin.close()
+
+    def _forget_unsent(self) -> None:
+        if self._sending:
+            raise BusyError(f"another task is already sending on {self!r}")
+        self._unsent = 0
+
+    def _is_end(self, error: OSError) -> bool:
+        if isinstance(error, ssl.SSLEOFError):
+            return self._truncation_ok
+        return isinstance(error, ssl.SSLZeroReturnError)
+
+    def _fail(self, doing: str, error: OSError) -> NoReturn:
+        if self.closed:
+            raise ClosedError(f"{doing} on a transport that was closed: {self!r}") from None
+        raise translate(error, doing, self, self.server_hostname) from error
+
+    @override
+    def _drop(self) -> None:
+        with contextlib.suppress(WrongThreadError):  # the garbage collector runs in any thread
+            self._watch.forget()
+            self._close_cross()
+        self._sock.close()
