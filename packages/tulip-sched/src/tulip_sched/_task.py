@@ -282,6 +282,7 @@ class Task(Generic[T]):
         self._scheduled = False
         self._undo = None
         error = self._error
+        yielded: Any
         try:
             if error is None:
                 yielded = self._run(self._send, None)
@@ -301,7 +302,10 @@ class Task(Generic[T]):
                 if self._cancel_pending:
                     self._error = self._order_to_stop()
                 self._schedule()
-            elif yielded is not None or (self._undo is None and not self._scheduled):
+            elif yielded is not None or (
+                self._undo is None  # type: ignore[redundant-expr]  # the coroutine sets it
+                and not self._scheduled
+            ):
                 self._refuse(yielded)
 
     def _refuse(self, yielded: object) -> None:
