@@ -1,0 +1,128 @@
+"""A transport with bad luck, which a seed repeats."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NoReturn, final
+
+from tulip_net._errors import BrokenError
+from tulip_net._transport import Transport
+from tulip_net._typing import override
+from tulip_sched import Gen, coroutine, sleep
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FaultyTransport"]
+
+
+@final
+class FaultyTransport:
+    """A `Transport` over another one that reads short, writes short, dawdles, and breaks.
+
+    Args:
+        inner: The transport that does the work. This one owns it.
+        seed: The same seed gives the same faults, as long as the calls are the same.
+        short: How likely an operation is cut down to a random part.
+        slow: How likely an operation waits first.
+        longest_delay: Seconds of the event loop's clock; on a virtual clock they take no time.
+        reset: How likely an operation fails with `BrokenError`, and all that follow.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        seed: int,
+        *,
+        short: float = 0.5,
+        slow: float = 0.2,
+        longest_delay: float = 0.01,
+        reset: float = 0.0,
+    ) -> None:
+        self._inner = inner
+        # Not for secrets: for repetition. One generator for each direction, so that what one task
+        # does has no influence on the luck of the other.
+        self._luck = {name: random.Random(f"{name} {seed}") for name in ("recv", "send")}  # noqa: S311
+        self._short = short
+        self._slow = slow
+        self._longest_delay = longest_delay
+        self._reset = reset
+        self._broken = False
+        self._unsent = 0
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes of the last `send` had not gone out when it was cancelled or failed."""
+        return self._unsent
+
+    @coroutine
+    def recv(self, limit: int) -> Gen[bytes]:
+        """Wait for data and return some of it, often less than there is. See `Transport.recv`."""
+        yield from self._suffer("recv")
+        return (yield from self._inner.recv(self._shorten("recv", limit)))
+
+    @coroutine
+    def recv_into(self, buffer: Buffer) -> Gen[int]:
+        """Wait for data and put some of it into ``buffer``. See `Transport.recv_into`."""
+        yield from self._suffer("recv")
+        with memoryview(buffer) as view, view.cast("B") as room:
+            part = room[: self._shorten("recv", room.nbytes)]
+            with part:
+                return (yield from self._inner.recv_into(part))
+
+    @coroutine
+    def send(self, data: Buffer) -> Gen[None]:
+        """Send all of ``data``, in pieces. See `Transport.send`."""
+        view = memoryview(data)
+        view = view.cast("B") if view.nbytes else memoryview(b"")
+        self._unsent = len(view)
+        if not view:
+            yield from self._inner.send(view)
+        while self._unsent:
+            yield from self._suffer("send")
+            piece = view[-self._unsent :][: self._shorten("send", self._unsent)]
+            left = self._unsent - len(piece)
+            try:
+                yield from self._inner.send(piece)
+            except BaseException:
+                self._unsent = left + self._inner.unsent
+                raise
+            self._unsent = left
+
+    @coroutine
+    def send_eof(self) -> Gen[None]:
+        """Tell the peer that nothing more will come. See `Transport.send_eof`."""
+        yield from self._suffer("send")
+        yield from self._inner.send_eof()
+
+    def close(self) -> None:
+        """Close the transport below. See `Transport.close`."""
+        self._inner.close()
+
+    @coroutine
+    def aclose(self) -> Gen[None]:
+        """End the stream of the transport below. See `Transport.aclose`."""
+        yield from self._inner.aclose()
+
+    @coroutine
+    def _suffer(self, direction: str) -> Gen[None]:
+        luck = self._luck[direction]
+        if self._broken or luck.random() < self._reset:
+            self._break()
+        if luck.random() < self._slow:
+            yield from sleep(luck.random() * self._longest_delay)
+
+    def _break(self) -> NoReturn:
+        self._broken = True
+        self._inner.close()
+        raise BrokenError(f"{self!r} was reset, as its seed had it")
+
+    def _shorten(self, direction: str, size: int) -> int:
+        luck = self._luck[direction]
+        if size > 1 and luck.random() < self._short:
+            return luck.randint(1, size)
+        return size
+
+    @override
+    def __repr__(self) -> str:
+        return f"<FaultyTransport over {self._inner!r}>"
