@@ -1,1 +1,134 @@
-"""tulip-http."""
+"""An HTTP client: `Client`, its requests and responses, and their errors.
+
+What this layer promises:
+
+- A request never takes longer than its timeouts, which are on by default, and an answer never takes
+  more memory than its limits.
+- What a caller passes cannot begin a second request: line ends in URLs, methods and headers are
+  refused before anything is sent.
+- What a server sends is either HTTP or an error that names what was wrong with it.
+- A request that is cancelled or fails leaves no descriptor, no task, and no place in the pool.
+- One tree of errors, under `HTTPError`; each carries its request.
+
+What it refuses to do: guess where a message ends, repeat a request that may have had an effect,
+verify no certificates unless told so.
+
+From the layer below it re-exports what its users cannot do without: the coroutine decorator and
+type, `run`, tasks, waiting, and time limits.
+
+Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
+``wire/`` (HTTP/1.1 without I/O), `_response`, `_alarm`, `_connection`, `_opening`, `_pool`,
+`_client`, ``cli/``.
+"""
+
+from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream
+from tulip_http._errors import (
+    CertificateError,
+    ClientClosed,
+    ConnectError,
+    ConnectTimeout,
+    DecodingError,
+    HTTPError,
+    HTTPStatusError,
+    InvalidURL,
+    LocalProtocolError,
+    NetworkError,
+    PoolTimeout,
+    ProtocolError,
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestError,
+    ResponseNotRead,
+    ResponseTooLarge,
+    StreamClosed,
+    StreamConsumed,
+    StreamError,
+    TimeoutException,
+    TotalTimeout,
+    TransportError,
+    UnsupportedProtocol,
+    WriteError,
+    WriteTimeout,
+)
+from tulip_http._headers import Headers
+from tulip_http._limits import Limits
+from tulip_http._request import Request
+from tulip_http._response import Response
+from tulip_http._timeouts import Timeout
+from tulip_http._url import URL, Origin
+from tulip_net import (
+    CancelScope,
+    Coroutine,
+    Gen,
+    Task,
+    TaskGroup,
+    call_in_thread,
+    coroutine,
+    create_task,
+    fail_after,
+    move_on_after,
+    run,
+    sleep,
+    wait_all,
+    wait_any,
+    wait_for,
+    with_timeout,
+)
+
+__all__ = [
+    "URL",
+    "CancelScope",
+    "CertificateError",
+    "Client",
+    "ClientClosed",
+    "ConnectError",
+    "ConnectTimeout",
+    "Coroutine",
+    "DecodingError",
+    "Gen",
+    "HTTPError",
+    "HTTPStatusError",
+    "Headers",
+    "InvalidURL",
+    "Limits",
+    "LocalProtocolError",
+    "NetworkError",
+    "Origin",
+    "PoolTimeout",
+    "ProtocolError",
+    "ReadError",
+    "ReadTimeout",
+    "RemoteProtocolError",
+    "Request",
+    "RequestError",
+    "RequestOptions",
+    "RequestParts",
+    "Response",
+    "ResponseNotRead",
+    "ResponseStream",
+    "ResponseTooLarge",
+    "StreamClosed",
+    "StreamConsumed",
+    "StreamError",
+    "Task",
+    "TaskGroup",
+    "Timeout",
+    "TimeoutException",
+    "TotalTimeout",
+    "TransportError",
+    "UnsupportedProtocol",
+    "WriteError",
+    "WriteTimeout",
+    "call_in_thread",
+    "coroutine",
+    "create_task",
+    "fail_after",
+    "move_on_after",
+    "run",
+    "sleep",
+    "wait_all",
+    "wait_any",
+    "wait_for",
+    "with_timeout",
+]

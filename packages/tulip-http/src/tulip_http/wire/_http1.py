@@ -91,6 +91,7 @@ class ResponseParser:
         started: A byte of an answer has come.
         complete: The response has ended.
         keep_alive: It has ended so that another may follow on the connection.
+        length: Of a body that is delimited by it and came in more than one piece.
         upgraded: The bytes after the head (`take_body`) belong to another protocol: the answer was
             101, or 2xx to CONNECT.
     """
@@ -118,7 +119,7 @@ class ResponseParser:
         self._reason = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._quiet = 0  # bytes since the last progress
-        self._length: int | None = None  # of a body whose end we find without llhttp
+        self.length: int | None = None  # of a body whose end we find without llhttp
         self._received = 0
         self._direct = False
         if self._llhttp is None:
@@ -137,6 +138,9 @@ class ResponseParser:
         Raises:
             RemoteProtocolError: It is not HTTP/1, or beyond the limits; the message says where.
         """
+        if self.complete:
+            self.keep_alive = False
+            return
         if self._direct:
             self._feed_direct(data)
             return
@@ -144,8 +148,7 @@ class ResponseParser:
         self._quiet += len(data)
         if self.head is None:
             self._raw.append(data)
-        self._feed_llhttp(data)
-        if self.complete:
+        if self._feed_llhttp(data):
             return
         if self._chunks:
             self._quiet = 0
@@ -170,9 +173,9 @@ class ResponseParser:
                 if self.started
                 else "the connection was closed without an answer"
             )
-        elif self._length is not None:
+        elif self.length is not None:
             raise RemoteProtocolError(
-                f"the body was cut short: {self._received} of {self._length} bytes came"
+                f"the body was cut short: {self._received} of {self.length} bytes came"
             )
         elif not self._direct:
             raise RemoteProtocolError("the chunked body was cut short before its last chunk")
@@ -234,7 +237,8 @@ class ResponseParser:
         assert self._llhttp is not None
         return "HTTP/" + self._llhttp.get_http_version()
 
-    def _feed_llhttp(self, data: bytes) -> None:
+    def _feed_llhttp(self, data: bytes) -> bool:
+        """Feed llhttp, and return whether the response is complete."""
         assert self._llhttp is not None
         try:
             self._llhttp.feed_data(data)
@@ -257,6 +261,7 @@ class ResponseParser:
             self._llhttp = None  # it still waits for a body
             self.keep_alive = self.keep_alive and not self._chunks
             self._chunks.clear()
+        return self.complete
 
     def _check_head(self, head: ResponseHead) -> None:
         raw = self._raw
@@ -277,15 +282,15 @@ class ResponseParser:
             self._direct = codings[-1].strip() != b"chunked"
         else:
             lengths = head.values(b"content-length")
-            self._length = int(lengths[0]) if lengths else None
+            self.length = int(lengths[0]) if lengths else None
             self._direct = True
         if self._direct:
             self._llhttp = None
             self._received = sum(map(len, self._chunks))
 
     def _feed_direct(self, data: bytes) -> None:
-        if self._length is not None:
-            missing = self._length - self._received
+        if self.length is not None:
+            missing = self.length - self._received
             if len(data) >= missing:
                 assert self.head is not None
                 self.complete = True

@@ -1,0 +1,89 @@
+"""Deadlines for one wait after the other, without a timer for each.
+
+A request has several deadlines: so long to send, so long from byte to byte, so long in all. Setting
+and cancelling a timer for each costs more than parsing the answer. Here a connection owns one
+timer, which is only ever too early: moving the deadline further away is a store of a number, and
+the timer, when it fires, goes by what it finds. In the steady state it fires once per timeout,
+not once per request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol, final
+
+from tulip_net import CancelScope
+
+
+class Timer(Protocol):
+    """A callback that will be called."""
+
+    def cancel(self) -> None:
+        """Do not call it."""
+        ...
+
+
+class Clock(Protocol):
+    """What is used of an event loop; times are seconds on its clock."""
+
+    def time(self) -> float:
+        """Return the time."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call ``callback`` at that time."""
+        ...
+
+
+@final
+class Alarm:
+    """Cancels a scope when its time is up.
+
+    Args:
+        loop: Whose clock and timers are used.
+    """
+
+    __slots__ = ("_deadline", "_fires_at", "_loop", "_scope", "_timer")
+
+    def __init__(self, loop: Clock) -> None:
+        self._loop = loop
+        self._scope: CancelScope | None = None
+        self._deadline = math.inf
+        self._timer: Timer | None = None
+        self._fires_at = math.inf
+
+    def set(self, scope: CancelScope, deadline: float) -> None:
+        """Cancel ``scope`` at ``deadline`` on the loop's clock, instead of what was set."""
+        self._scope = scope
+        self._deadline = deadline
+        if deadline < self._fires_at:
+            self._arm(deadline)
+
+    def clear(self) -> None:
+        """Cancel nothing. The timer stays: the next request will most likely use it."""
+        self._scope = None
+
+    def close(self) -> None:
+        """Clear, and take the timer out of the loop."""
+        self._scope = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._fires_at = math.inf
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires_at = when
+        self._timer = self._loop.call_at(when, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._fires_at = math.inf
+        if self._scope is None:
+            return
+        if self._deadline <= self._loop.time():
+            self._scope.cancel()
+        else:
+            self._arm(self._deadline)

@@ -1,0 +1,331 @@
+"""The client: what a program asks for becomes a request, a connection, and a response."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Generator
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypedDict, final
+
+from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
+from tulip_http._headers import Headers, HeaderTypes
+from tulip_http._limits import DEFAULT_LIMITS, Limits
+from tulip_http._pool import Pool
+from tulip_http._request import Request
+from tulip_http._response import Response
+from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
+from tulip_http._url import URL
+from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_pairs
+from tulip_net import Coroutine, Gen, coroutine, current_context
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from typing_extensions import Unpack
+
+    from tulip_http._opening import TlsTypes
+
+# A connection that became free less than this ago is used without asking whether the server has
+# closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
+_FRESH_SECONDS: Final = 1.0
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_DEFAULT_HEADERS: Final = Headers({"Accept": "*/*", "User-Agent": "tulip-http"})
+
+
+class RequestParts(TypedDict, total=False):
+    """What a request is made of, besides method and URL.
+
+    Attributes:
+        params: Added to the URL's query.
+        headers: Replace the client's of the same name.
+        content: Body as bytes or text.
+        data: Body as a form.
+        json: Body as JSON.
+    """
+
+    params: ParamTypes | None
+    headers: HeaderTypes | None
+    content: ContentTypes | None
+    data: ParamTypes | None
+    json: object
+
+
+class RequestOptions(RequestParts, total=False):
+    """What every request can be given.
+
+    Attributes:
+        timeout: Instead of the client's; seconds, None for no limit, or a `Timeout`.
+    """
+
+    timeout: TimeoutTypes
+
+
+class _Default(Enum):
+    """Stands for an argument that was not given, where None has a meaning."""
+
+    TIMEOUT = "the client's timeout"
+
+
+@final
+class Client:
+    """An HTTP client: keeps connections, and what its requests have in common.
+
+    Usable as ``with Client() as client`` and ``async with``, which close its connections in the
+    end, and without either. Each method works under ``yield from`` and ``await``.
+
+    Args:
+        base_url: Put before URLs that have no scheme; "http://h/api" and "/users?all" (or
+            "users?all") make "http://h/api/users?all".
+        headers: Sent with each request, which can replace them.
+        params: Added to each request's query.
+        timeout: Seconds for each phase and the whole, None for no limit, or a `Timeout`.
+        limits: Of connections and memory.
+        tls: True verifies servers against the system's trust store, False does not verify, and a
+            context of one's own decides for itself.
+
+    A client belongs to the event loop on which it is used; use one per thread.
+    """
+
+    __slots__ = ("_pool", "base_url", "headers", "params", "timeout")
+
+    def __init__(
+        self,
+        *,
+        base_url: URL | str | None = None,
+        headers: HeaderTypes | None = None,
+        params: ParamTypes | None = None,
+        timeout: TimeoutTypes = DEFAULT_TIMEOUT,
+        limits: Limits = DEFAULT_LIMITS,
+        tls: TlsTypes = True,
+    ) -> None:
+        self.base_url = None if base_url is None else URL(base_url)
+        self.headers = _merged(_DEFAULT_HEADERS, headers)
+        self.params = params
+        self.timeout = Timeout.of(timeout)
+        self._pool = Pool(limits, tls)
+
+    def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a GET request; see `request`."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a HEAD request; see `request`."""
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send an OPTIONS request; see `request`."""
+        return self.request("OPTIONS", url, **options)
+
+    def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a POST request; see `request`."""
+        return self.request("POST", url, **options)
+
+    def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a PUT request; see `request`."""
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a PATCH request; see `request`."""
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
+        """Send a DELETE request; see `request`."""
+        return self.request("DELETE", url, **options)
+
+    @coroutine
+    def request(
+        self,
+        method: str,
+        url: URL | str,
+        *,
+        timeout: TimeoutTypes | _Default = _Default.TIMEOUT,
+        **parts: Unpack[RequestParts],
+    ) -> Gen[Response]:
+        """Send a request and wait for the whole answer.
+
+        Args:
+            method: Any token.
+            url: Absolute, or what follows ``base_url``.
+            timeout: Instead of the client's; seconds, None for no limit, or a `Timeout`.
+            parts: See `RequestParts`.
+
+        Returns:
+            The response, whatever its status, with its body read.
+
+        Raises:
+            InvalidURL, UnsupportedProtocol, LocalProtocolError: The request cannot be made.
+            PoolTimeout, ConnectTimeout, WriteTimeout, ReadTimeout, TotalTimeout: Too slow.
+            ConnectError, CertificateError, WriteError, ReadError: The connection failed.
+            RemoteProtocolError: The answer is not HTTP, or was cut short.
+            ResponseTooLarge: The body is larger than ``Limits.max_body``.
+            ClientClosed: The client is closed.
+
+        A request that is safe to repeat is sent once more, on a fresh connection, if a kept one
+        turns out to have been closed by the server. Cancelling closes the connection.
+        """
+        request = self.build_request(method, url, **parts)
+        return (yield from self._send(request, self._timeout(timeout), whole=True))
+
+    def stream(
+        self,
+        method: str,
+        url: URL | str,
+        *,
+        timeout: TimeoutTypes | _Default = _Default.TIMEOUT,
+        **parts: Unpack[RequestParts],
+    ) -> ResponseStream:
+        """Send a request and wait for the head of the answer; its body is read piece by piece.
+
+        The arguments and errors are those of `request`. Three ways to use it, in each of which
+        leaving the block closes the response without waiting::
+
+            with (yield from client.stream("GET", url)) as response: ...
+            with await client.stream("GET", url) as response: ...
+            async with client.stream("GET", url) as response: ...
+        """
+        return ResponseStream(self._stream(method, url, self._timeout(timeout), parts))
+
+    @coroutine
+    def _stream(
+        self, method: str, url: URL | str, timeout: Timeout, parts: RequestParts
+    ) -> Gen[Response]:
+        request = self.build_request(method, url, **parts)
+        return (yield from self._send(request, timeout, whole=False))
+
+    def build_request(
+        self,
+        method: str,
+        url: URL | str,
+        *,
+        params: ParamTypes | None = None,
+        headers: HeaderTypes | None = None,
+        content: ContentTypes | None = None,
+        data: ParamTypes | None = None,
+        json: object = None,
+    ) -> Request:
+        """Return the request that `request` would send, without sending it.
+
+        Raises:
+            InvalidURL, UnsupportedProtocol, LocalProtocolError: It cannot be made.
+        """
+        if self.base_url is not None and isinstance(url, str) and not _ABSOLUTE.match(url):
+            url = f"{str(self.base_url).rstrip('/')}/{url.lstrip('/')}"
+        if self.params is not None:
+            own = encode_pairs(self.params)
+            params = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
+        return Request(
+            method,
+            url,
+            params=params,
+            headers=self.headers if headers is None else _merged(self.headers, headers),
+            content=content,
+            data=data,
+            json=json,
+        )
+
+    @coroutine
+    def send(
+        self, request: Request, *, timeout: TimeoutTypes | _Default = _Default.TIMEOUT
+    ) -> Gen[Response]:
+        """Send a request as it is, and wait for the whole answer; see `request`."""
+        return (yield from self._send(request, self._timeout(timeout), whole=True))
+
+    def _timeout(self, timeout: TimeoutTypes | _Default) -> Timeout:
+        return self.timeout if isinstance(timeout, _Default) else Timeout.of(timeout)
+
+    @coroutine
+    def _send(self, request: Request, timeout: Timeout, *, whole: bool) -> Gen[Response]:
+        pool = self._pool
+        origin = request.url.origin
+        began = current_context().eventloop.time()
+        try:
+            connection = pool.take(origin)
+            if connection is not None and not (
+                request.idempotent and began - connection.free_since < _FRESH_SECONDS
+            ):
+                connection = yield from pool.make_sure(connection)
+            if connection is not None:
+                try:
+                    return (
+                        yield from connection.exchange(request, timeout, pool, began, whole=whole)
+                    )
+                except (NetworkError, RemoteProtocolError) as error:
+                    # The server closed it in the moment we used it: RFC 9112 section 9.3.1.
+                    if connection.answered or not error.safe_to_repeat:
+                        raise
+            ends = math.inf if timeout.total is None else began + timeout.total
+            connection = yield from pool.acquire(origin, timeout, ends)
+            return (yield from connection.exchange(request, timeout, pool, began, whole=whole))
+        except HTTPError as error:
+            if error.request is None:
+                error.request = request
+                error.safe_to_repeat = True  # it was never sent
+            raise
+
+    def close(self) -> None:
+        """Close every connection, without waiting; requests under way fail with `ClientClosed`."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@final
+class ResponseStream:
+    """What `Client.stream` returns: to be waited for, or entered with ``async with``."""
+
+    __slots__ = ("_opening", "_response")
+
+    def __init__(self, opening: Coroutine[Response]) -> None:
+        self._opening = opening
+        self._response: Response | None = None
+
+    def __iter__(self) -> Generator[None, None, Response]:
+        return (yield from self._opening)
+
+    __await__ = __iter__
+
+    async def __aenter__(self) -> Response:
+        self._response = await self._opening
+        return self._response
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._response is not None:
+            self._response.close()
+
+
+def _merged(base: Headers, headers: HeaderTypes | None) -> Headers:
+    merged = base.copy()
+    if headers is not None:
+        given = Headers(headers)
+        for name in given:
+            merged.pop(name, None)
+        for field, value in given.raw:
+            merged.add(field, value)
+    return merged

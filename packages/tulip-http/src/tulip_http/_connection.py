@@ -1,0 +1,402 @@
+"""One connection that speaks HTTP/1.1: a transport, a parser, and one request at a time.
+
+The rules of this file:
+
+- A connection is in one of two states: free, or busy with an exchange that has an owner. Whoever
+  ends the exchange (its end, an error, a cancellation, `abandon`) gives the connection back to the
+  owner, exactly once, open or closed.
+- An exchange that did not reach its end closes the connection: what is still in flight would be
+  taken for the next answer.
+- The errors of the layer below are translated here and nowhere else. Each error carries its request
+  and says whether sending it again is safe.
+- A request that is larger than one send goes out in a task of its own, so that an answer which
+  arrives meanwhile (413, most likely, and then nobody reads on) is returned, not lost.
+
+Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 section 9.2.2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from tulip_http._alarm import Alarm
+from tulip_http._errors import (
+    ClientClosed,
+    HTTPError,
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+    ResponseTooLarge,
+    TimeoutException,
+    TotalTimeout,
+    WriteError,
+    WriteTimeout,
+)
+from tulip_http._response import Response
+from tulip_http._typing import override
+from tulip_http.wire._http1 import ResponseParser, serialize_head
+from tulip_net import (
+    BrokenError,
+    CancelScope,
+    ClosedError,
+    Gen,
+    Task,
+    Transport,
+    coroutine,
+    create_task,
+    current_context,
+    move_on_after,
+)
+
+if TYPE_CHECKING:
+    from tulip_http._limits import Limits
+    from tulip_http._request import Request
+    from tulip_http._timeouts import Timeout
+    from tulip_http._url import Origin
+
+# Most answers fit; a larger buffer costs more to allocate than a second receive.
+_HEAD_READ: Final = 32768
+# Twice the socket buffer of a fast loopback transfer; larger ones gain nothing measurable.
+_BODY_READ: Final = 262144
+# What a socket buffer takes at once as a rule, so that no task is needed.
+_SEND_AT_ONCE: Final = 65536
+_SEND_PIECE: Final = 262144
+
+
+class Owner(Protocol):
+    """Whoever lent the connection out and wants it back."""
+
+    def give_back(self, connection: Connection) -> None:
+        """Take the connection back, free or closed."""
+        ...
+
+
+@final
+class Connection:
+    """An open connection to one origin.
+
+    Args:
+        origin: What it was opened to.
+        transport: Connected, and owned by this connection from now on.
+        limits: Of heads and bodies.
+
+    Attributes:
+        free_since: When it last became free, on the loop's clock.
+        served: Requests so far.
+        usable: Open, and in order for another request.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_ends",
+        "_late",
+        "_limits",
+        "_loop",
+        "_owner",
+        "_parser",
+        "_request",
+        "_sender",
+        "_timeout",
+        "_transport",
+        "free_since",
+        "origin",
+        "served",
+        "usable",
+    )
+
+    def __init__(self, origin: Origin, transport: Transport, limits: Limits) -> None:
+        self.origin = origin
+        self._transport = transport
+        self._limits = limits
+        self._loop = current_context().eventloop
+        self._alarm = Alarm(self._loop)
+        self._parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
+        self._owner: Owner | None = None
+        self._request: Request | None = None
+        self._sender: Task[None] | None = None
+        self._timeout: Timeout | None = None
+        self._ends = math.inf  # of the call
+        self._late: type[ReadTimeout | WriteTimeout] = WriteTimeout
+        self.free_since = self._loop.time()
+        self.served = 0
+        self.usable = True
+
+    @property
+    def answered(self) -> bool:
+        """Whether a byte of an answer to the last request has come."""
+        return self._parser.started
+
+    @coroutine
+    def exchange(
+        self, request: Request, timeout: Timeout, owner: Owner, began: float, *, whole: bool
+    ) -> Gen[Response]:
+        """Send a request and wait for its answer.
+
+        Args:
+            request: What to send.
+            timeout: Limits of each phase and of the call.
+            owner: Gets the connection back when the exchange has ended.
+            began: When the call began, on the loop's clock.
+            whole: Wait for the whole body, too; else the response streams it from here.
+
+        Raises:
+            TransportError: The exchange failed; the connection is closed.
+            ResponseTooLarge: The whole body is larger than the limit.
+
+        Cancelling closes the connection.
+        """
+        self._owner = owner
+        self._request = request
+        self._timeout = timeout
+        self._ends = math.inf if timeout.total is None else began + timeout.total
+        self._parser.start(request.method)
+        self.served += 1
+        scope = CancelScope()
+        try:
+            with scope:
+                yield from self._send(scope, request)
+                yield from self._receive_head(scope)
+                seconds = self._loop.time() - began
+                content = (yield from self._receive_all(scope)) if whole else None
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if scope.cancelled_caught:
+            raise self._timed_out()
+        parser = self._parser
+        assert parser.head is not None
+        response = Response(
+            request,
+            parser.head,
+            trailers=parser.trailers,
+            content=content,
+            source=None if whole else self,
+            seconds=seconds,
+            max_body=self._limits.max_body,
+        )
+        if whole:
+            self._finish()
+        return response
+
+    @coroutine
+    def receive(self) -> Gen[bytes]:
+        """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended."""
+        parser = self._parser
+        data = parser.take_body()
+        if data:
+            return data
+        assert self._timeout is not None
+        total = self._timeout.total
+        self._ends = math.inf if total is None else self._loop.time() + total
+        scope = CancelScope()
+        try:
+            with scope:
+                while not data and not parser.complete:
+                    yield from self._receive_some(scope, _BODY_READ)
+                    data = parser.take_body()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if scope.cancelled_caught:
+            raise self._timed_out()
+        if data:
+            self._alarm.clear()
+        else:
+            self._finish()
+        return data
+
+    @coroutine
+    def still_open(self) -> Gen[bool]:
+        """Look whether the server has closed this free connection, or sent what nobody asked for.
+
+        It is looked through the transport, so that what TLS has to say between two requests (a
+        session ticket) is not taken for an end. Takes one turn of the event loop.
+        """
+        with move_on_after(0):
+            try:
+                yield from self._transport.recv(1)
+            except BrokenError:
+                return False
+            return False
+        return True
+
+    def abandon(self) -> None:
+        """End the exchange before its end, and the connection with it."""
+        if self._owner is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Close now, without waiting; an exchange that is under way fails."""
+        self.usable = False
+        self._alarm.close()
+        self._stop_sending()
+        self._transport.close()
+        self._hand_over()
+
+    def _finish(self) -> None:
+        """End an exchange whose answer is complete."""
+        self._alarm.clear()
+        if not self._parser.keep_alive or not self._sent():
+            self.close()
+        else:
+            self.free_since = self._loop.time()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        owner, self._owner = self._owner, None
+        self._request = None
+        if owner is not None:
+            owner.give_back(self)
+
+    # Sending.
+
+    @coroutine
+    def _send(self, scope: CancelScope, request: Request) -> Gen[None]:
+        host = None if "host" in request.headers else request.url.netloc
+        data = serialize_head(request.method, request.url.target, host, request.headers.block())
+        content = request.content
+        if content:
+            if len(content) > _SEND_AT_ONCE:
+                self._sender = create_task(
+                    self._send_large(scope, data, content), "tulip-http-send"
+                )
+                return
+            data += content
+        self._set_alarm(scope, WriteTimeout)
+        try:
+            yield from self._transport.send(data)
+        except BrokenError as error:
+            yield from self._answer_after_all(scope, error)
+
+    @coroutine
+    def _send_large(self, scope: CancelScope, head: bytes, content: bytes) -> Gen[None]:
+        view = memoryview(content)
+        self._set_alarm(scope, WriteTimeout)
+        yield from self._transport.send(head)
+        for at in range(0, len(view), _SEND_PIECE):
+            self._set_alarm(scope, WriteTimeout)
+            yield from self._transport.send(view[at : at + _SEND_PIECE])
+        self._set_alarm(scope, ReadTimeout)
+
+    @coroutine
+    def _answer_after_all(self, scope: CancelScope, error: BrokenError) -> Gen[None]:
+        """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
+        try:
+            yield from self._receive_head(scope)
+        except (BrokenError, RemoteProtocolError):
+            raise error from None
+
+    def _stop_sending(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None and not sender.done():
+            sender.cancel()
+
+    # Receiving.
+
+    @coroutine
+    def _receive_head(self, scope: CancelScope) -> Gen[None]:
+        parser = self._parser
+        while parser.head is None:
+            yield from self._receive_some(scope, _HEAD_READ)
+
+    @coroutine
+    def _receive_all(self, scope: CancelScope) -> Gen[bytes]:
+        parser = self._parser
+        most = math.inf if self._limits.max_body is None else self._limits.max_body
+        chunks, size = [], 0
+        while True:
+            chunk = parser.take_body()
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most or (parser.length or 0) > most:
+                raise ResponseTooLarge(
+                    f"the body is larger than {most} bytes (max_body): "
+                    f"{parser.length or size} bytes, or more"
+                )
+            if parser.complete:
+                return b"".join(chunks)  # of one piece, that piece itself
+            yield from self._receive_some(scope, _BODY_READ)
+
+    @coroutine
+    def _receive_some(self, scope: CancelScope, limit: int) -> Gen[None]:
+        if self._sent():
+            self._set_alarm(scope, ReadTimeout)
+        data = yield from self._transport.recv(limit)
+        if data:
+            self._parser.feed(data)
+        else:
+            self._parser.feed_eof()
+
+    def _sent(self) -> bool:
+        """Whether the request has gone out; then the sender, if there was one, is let go."""
+        sender = self._sender
+        if sender is None:
+            return True
+        if not sender.done() or sender.exception() is not None:
+            return False
+        self._sender = None
+        return True
+
+    # Time, and what went wrong.
+
+    def _set_alarm(self, scope: CancelScope, late: type[ReadTimeout | WriteTimeout]) -> None:
+        timeout = self._timeout
+        assert timeout is not None
+        seconds = timeout.read if late is ReadTimeout else timeout.write
+        self._late = late
+        deadline = math.inf if seconds is None else self._loop.time() + seconds
+        self._alarm.set(scope, min(deadline, self._ends))
+
+    def _timed_out(self) -> TimeoutException:
+        """Close, and return the error for a scope that the alarm has cancelled."""
+        request, timeout, late = self._request, self._timeout, self._late
+        assert request is not None
+        assert timeout is not None
+        total = self._loop.time() >= self._ends
+        what = f"{request.method} {request.url!r}"
+        error: TimeoutException
+        if total:
+            error = TotalTimeout(f"{what} took longer than {timeout.total:g} s in all")
+        elif late is WriteTimeout:
+            error = WriteTimeout(f"{what}: the server took nothing for {timeout.write:g} s")
+        else:
+            error = ReadTimeout(f"{what}: the server sent nothing for {timeout.read:g} s")
+        self._about(error)
+        self.close()
+        return error
+
+    def _fail(self, error: BaseException) -> None:
+        """Close, and raise the error of this layer for one of the layer below."""
+        translated = self._translated(self._root(error))
+        if translated is not None:
+            self._about(translated)
+        self.close()
+        if translated is not None and translated is not error:
+            raise translated from error
+
+    def _root(self, error: BaseException) -> BaseException:
+        """Return the sender's error where there is one: what the receiver saw only followed."""
+        sender = self._sender
+        if sender is not None and sender.done() and isinstance(error, Exception):
+            return sender.exception() or error
+        return error
+
+    def _translated(self, error: BaseException) -> HTTPError | None:
+        if isinstance(error, HTTPError):
+            return error
+        where = f"{self._request and self._request.method} {self._request and self._request.url!r}"
+        if isinstance(error, ClosedError):
+            return ClientClosed(f"{where}: the connection was closed by this program")
+        if not isinstance(error, BrokenError):
+            return None
+        return (ReadError if self._late is ReadTimeout else WriteError)(f"{where}: {error}")
+
+    def _about(self, error: HTTPError) -> None:
+        error.request = self._request
+        error.safe_to_repeat = self._request is not None and self._request.idempotent
+
+    @override
+    def __repr__(self) -> str:
+        state = "busy" if self._owner is not None else "free" if self.usable else "closed"
+        return f"<Connection to {self.origin} {state} served={self.served}>"

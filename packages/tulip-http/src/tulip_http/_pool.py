@@ -1,0 +1,372 @@
+"""The connections of a client: who gets which, who waits, and what is kept for later.
+
+The rules of this file:
+
+- ``_open`` counts what exists or is being opened, per origin and in all, and never exceeds the
+  limits. Whoever raises the count lowers it again, also when cancelled.
+- First come, first served: among those whom a freed place can serve, the one who has waited
+  longest gets it. It is handed over, not put up for grabs, so nobody can overtake.
+- While somebody waits for an origin, that origin has no idle connection.
+- Nothing here depends on the number of waiters: queues per origin are ordered by arrival, and only
+  their heads are compared.
+- Idle connections are taken youngest first, as the youngest is the least likely to be closed by the
+  server, and given up oldest first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any, final
+
+from tulip_http._connection import Connection
+from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
+from tulip_http._opening import open_transport
+from tulip_net import (
+    Gen,
+    Task,
+    block,
+    coroutine,
+    current_context,
+    current_task,
+    fail_after,
+)
+
+if TYPE_CHECKING:
+    from tulip_http._alarm import Clock, Timer
+    from tulip_http._errors import TimeoutException
+    from tulip_http._limits import Limits
+    from tulip_http._opening import TlsTypes
+    from tulip_http._timeouts import Timeout
+    from tulip_http._url import Origin
+
+_arrivals = itertools.count()
+
+
+@final
+class Pool:
+    """Connections to any number of origins, within limits.
+
+    Args:
+        limits: How many.
+        tls: For https origins.
+
+    It belongs to one event loop at a time: once that loop is closed, the next use begins afresh on
+    the loop that is current then.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_connections",
+        "_idle",
+        "_idle_count",
+        "_limits",
+        "_loop",
+        "_open",
+        "_sweeper",
+        "_tls",
+        "_waiting",
+    )
+
+    def __init__(self, limits: Limits, tls: TlsTypes) -> None:
+        self._limits = limits
+        self._tls = tls
+        self._loop: Clock | None = None
+        self._closed = False
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        self._connections: set[Connection] = set()
+        self._idle: dict[Origin, deque[Connection]] = {}
+        self._idle_count = 0
+        self._open: dict[Origin, int] = {}
+        self._waiting: dict[Origin, OrderedDict[_Waiter, None]] = {}
+        self._sweeper: Timer | None = None
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Return the youngest idle connection, if there is one, without waiting.
+
+        Raises:
+            ClientClosed: `close` was called.
+        """
+        loop = current_context().eventloop
+        if loop is not self._loop:
+            self._move_to(loop)
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            self._idle_count -= 1
+            if not self._too_old(loop.time() - connection.free_since):
+                return connection
+            self._discard(connection)
+        if self._closed:
+            raise ClientClosed("the client is closed")
+        return None
+
+    @coroutine
+    def make_sure(self, connection: Connection) -> Gen[Connection | None]:
+        """Return the connection, or another idle one, that is still open; None if there is none.
+
+        Takes one turn of the event loop for each connection looked at.
+        """
+        candidate: Connection | None = connection
+        while candidate is not None:
+            try:
+                if (yield from candidate.still_open()):
+                    return candidate
+            except BaseException:
+                self._discard(candidate)
+                raise
+            self._discard(candidate)
+            candidate = self.take(connection.origin)
+        return None
+
+    @coroutine
+    def acquire(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection]:
+        """Open a connection, or wait for one; call `take` first.
+
+        Args:
+            origin: Where to.
+            timeout: Limits for waiting and for connecting.
+            ends: When the call as a whole ends, on the loop's clock.
+
+        Raises:
+            PoolTimeout, ConnectTimeout, TotalTimeout: It took too long.
+            ConnectError: No connection can be made.
+            ClientClosed: The client was closed meanwhile.
+
+        Cancelling gives the place to the next one who waits.
+        """
+        if not self._may_open(origin):
+            connection = yield from self._wait(origin, timeout, ends)
+            if connection is not None:
+                return connection
+        else:
+            self._count(origin, 1)
+        try:
+            return (yield from self._connect(origin, timeout, ends))
+        except BaseException:
+            self._count(origin, -1)
+            self._serve_waiters()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back: hand it to whoever waits, keep it, or count it off if closed."""
+        if connection not in self._connections:
+            return
+        if not connection.usable or self._closed:
+            self._discard(connection)
+            return
+        waiter = self._next_waiter(connection.origin)
+        if waiter is None:
+            self._keep(connection)
+        elif waiter.origin == connection.origin:
+            self._grant(waiter, connection)
+        else:
+            self._discard(connection)
+
+    def close(self) -> None:
+        """Close every connection, busy ones included, and refuse everything from now on."""
+        self._closed = True
+        self._drop_all()
+
+    def _drop_all(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        waiting = [waiter for queue in self._waiting.values() for waiter in queue]
+        for waiter in waiting:
+            self._grant(waiter, None)
+        for connection in list(self._connections):
+            connection.close()
+            self._discard(connection)
+        self._idle.clear()
+        self._idle_count = 0
+
+    def _move_to(self, loop: Clock) -> None:
+        if self._loop is not None:
+            self._drop_all()
+            self._begin_afresh()
+        self._loop = loop
+
+    # Counting.
+
+    def _may_open(self, origin: Origin) -> bool:
+        most, most_here = self._limits.max_connections, self._limits.max_per_host
+        if most_here is not None and self._open.get(origin, 0) >= most_here:
+            return False
+        if most is None or sum(self._open.values()) < most:
+            return True
+        return self._give_up_oldest_idle()
+
+    def _count(self, origin: Origin, change: int) -> None:
+        count = self._open.get(origin, 0) + change
+        if count:
+            self._open[origin] = count
+        else:
+            self._open.pop(origin, None)
+
+    def _discard(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        connection.close()
+        self._count(connection.origin, -1)
+        self._serve_waiters()
+
+    # Keeping.
+
+    def _keep(self, connection: Connection) -> None:
+        limits = self._limits
+        full = limits.max_idle is not None and self._idle_count >= limits.max_idle
+        if full and not self._give_up_oldest_idle():
+            self._discard(connection)
+            return
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = deque()
+        idle.append(connection)
+        self._idle_count += 1
+        if self._sweeper is None and limits.idle_seconds is not None and self._loop is not None:
+            self._sweep_at(connection.free_since + limits.idle_seconds)
+
+    def _give_up_oldest_idle(self) -> bool:
+        queues = [idle for idle in self._idle.values() if idle]
+        if not queues:
+            return False
+        oldest = min(queues, key=lambda idle: idle[0].free_since)
+        self._idle_count -= 1
+        self._discard(oldest.popleft())
+        return True
+
+    def _too_old(self, age: float) -> bool:
+        most = self._limits.idle_seconds
+        return most is not None and age >= most
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long; come back when the next one will have been."""
+        self._sweeper = None
+        assert self._loop is not None
+        assert self._limits.idle_seconds is not None
+        now = self._loop.time()
+        for origin, idle in list(self._idle.items()):
+            while idle and self._too_old(now - idle[0].free_since):
+                self._idle_count -= 1
+                self._discard(idle.popleft())
+            if not idle:
+                del self._idle[origin]
+        if self._idle:
+            oldest = min(idle[0].free_since for idle in self._idle.values())
+            self._sweep_at(oldest + self._limits.idle_seconds)
+
+    def _sweep_at(self, when: float) -> None:
+        # The timer must not keep alive the pool of a client that nobody closed.
+        pool = weakref.ref(self)
+
+        def sweep() -> None:
+            if (still_there := pool()) is not None:
+                still_there._sweep()
+
+        assert self._loop is not None
+        self._sweeper = self._loop.call_at(when, sweep)
+
+    # Waiting.
+
+    @coroutine
+    def _wait(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection | None]:
+        """Return a connection, or None once there is room (already counted) to open one."""
+        waiter = _Waiter(origin, current_task())
+        queue = self._waiting.setdefault(origin, OrderedDict())
+        queue[waiter] = None
+        seconds, late = self._time_for(timeout.pool, ends, PoolTimeout)
+        try:
+            with fail_after(seconds):
+                block(lambda: self._leave(waiter))
+                yield
+        except TimeoutError as error:
+            count = sum(self._open.values())
+            raise late(
+                f"no connection to {origin} became free within {seconds:g} s: {count} are open"
+            ) from error
+        if self._closed:
+            raise ClientClosed(f"the client was closed while waiting for a connection to {origin}")
+        return waiter.connection
+
+    def _leave(self, waiter: _Waiter) -> None:
+        queue = self._waiting.get(waiter.origin)
+        if queue is not None:
+            queue.pop(waiter, None)
+            if not queue:
+                del self._waiting[waiter.origin]
+
+    def _next_waiter(self, origin: Origin | None) -> _Waiter | None:
+        """Return who is served by a connection to ``origin``, or by the room it would leave."""
+        if not self._waiting:
+            return None
+        most_here = self._limits.max_per_host
+        heads = [
+            next(iter(queue))
+            for where, queue in self._waiting.items()
+            if where == origin or most_here is None or self._open.get(where, 0) < most_here
+        ]
+        return min(heads, key=lambda waiter: waiter.arrival, default=None)
+
+    def _serve_waiters(self) -> None:
+        """Give room that became free to those who wait for it."""
+        while not self._closed and (waiter := self._next_waiter(None)) is not None:
+            if not self._may_open(waiter.origin):
+                return
+            self._count(waiter.origin, 1)
+            self._grant(waiter, None)
+
+    def _grant(self, waiter: _Waiter, connection: Connection | None) -> None:
+        self._leave(waiter)
+        waiter.connection = connection
+        waiter.task.unblock()
+
+    # Opening.
+
+    @coroutine
+    def _connect(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection]:
+        seconds, late = self._time_for(timeout.connect, ends, ConnectTimeout)
+        try:
+            with fail_after(seconds):
+                transport = yield from open_transport(origin, self._tls)
+        except TimeoutError as error:
+            raise late(f"connecting to {origin} took longer than {seconds:g} s") from error
+        if self._closed:
+            transport.close()
+            raise ClientClosed(f"the client was closed while connecting to {origin}")
+        connection = Connection(origin, transport, self._limits)
+        self._connections.add(connection)
+        return connection
+
+    def _time_for(
+        self, seconds: float | None, ends: float, late: type[TimeoutException]
+    ) -> tuple[float, type[TimeoutException]]:
+        """Return how long a phase may take, and the error if it takes longer."""
+        assert self._loop is not None
+        left = max(0.0, ends - self._loop.time())
+        return (left, TotalTimeout) if seconds is None or left < seconds else (seconds, late)
+
+    def __del__(self) -> None:
+        """Close what a client that was never closed has left."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in self._connections:
+            connection.close()
+
+
+@final
+class _Waiter:
+    """Someone who waits for a connection, or for room to open one."""
+
+    __slots__ = ("arrival", "connection", "origin", "task")
+
+    def __init__(self, origin: Origin, task: Task[Any]) -> None:
+        self.origin = origin
+        self.task = task
+        self.arrival = next(_arrivals)
+        self.connection: Connection | None = None
