@@ -487,7 +487,7 @@ def test_timeouts_and_limits_are_checked() -> None:
 
 
 def test_two_threads_two_loops() -> None:
-    texts = []
+    texts: list[str] = []
 
     async def main() -> None:
         server = await start_server()

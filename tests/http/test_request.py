@@ -87,4 +87,4 @@ def test_pickles() -> None:
     copy = pickle.loads(pickle.dumps(request))
     assert (copy.method, copy.url, copy.content) == ("POST", "http://h/", b'{"a":1}')
     assert copy.headers == request.headers
-    assert repr(copy) == "<Request POST URL('http://h/')>"
+    assert repr(copy) == "<Request POST http://h/>"

@@ -354,7 +354,7 @@ class Connection:
         assert request is not None
         assert timeout is not None
         total = self._loop.time() >= self._ends
-        what = f"{request.method} {request.url!r}"
+        what = f"{request.method} {request.url.shown}"
         error: TimeoutException
         if total:
             error = TotalTimeout(f"{what} took longer than {timeout.total:g} s in all")
@@ -385,7 +385,8 @@ class Connection:
     def _translated(self, error: BaseException) -> HTTPError | None:
         if isinstance(error, HTTPError):
             return error
-        where = f"{self._request and self._request.method} {self._request and self._request.url!r}"
+        request = self._request
+        where = "" if request is None else f"{request.method} {request.url.shown}"
         if isinstance(error, ClosedError):
             return ClientClosed(f"{where}: the connection was closed by this program")
         if not isinstance(error, BrokenError):

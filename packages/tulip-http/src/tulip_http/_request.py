@@ -88,7 +88,7 @@ class Request:
 
     @override
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.url!r}>"
+        return f"<Request {self.method} {self.url.shown}>"
 
 
 def _with_params(url: URL, params: ParamTypes) -> URL:

@@ -154,7 +154,7 @@ class Response:
         whose = "client" if self.status_code < 500 else "server"
         error = HTTPStatusError(
             f"{self.status_code} {self.reason_phrase} ({whose} error) for "
-            f"{self.request.method} {self.url!r}",
+            f"{self.request.method} {self.url.shown}",
             response=self,
         )
         error.request = self.request
@@ -352,7 +352,7 @@ class Response:
 
     @override
     def __repr__(self) -> str:
-        return f"<Response {self.status_code} {self.reason_phrase} for {self.url!r}>"
+        return f"<Response {self.status_code} {self.reason_phrase} for {self.url.shown}>"
 
     @override
     def __getstate__(self) -> tuple[None, dict[str, object]]:

@@ -117,6 +117,14 @@ class URL:
         """What goes into the request line: the path and the query."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
+    @property
+    def shown(self) -> str:
+        """The URL as it may appear in messages and logs: without its password."""
+        text = str(self)
+        if not self.password:
+            return text
+        return text.replace(self._userinfo(), f"{self.username}:[secure]@", 1)
+
     def join(self, reference: str) -> URL:
         """Resolve a reference (a link, a Location header) found at this URL.
 
@@ -150,10 +158,7 @@ class URL:
     @override
     def __repr__(self) -> str:
         """Show the URL without its password: reprs end up in logs."""
-        shown = str(self)
-        if self.password:
-            shown = shown.replace(self._userinfo(), f"{self.username}:[secure]@", 1)
-        return f"URL({shown!r})"
+        return f"URL({self.shown!r})"
 
     @override
     def __eq__(self, other: object) -> bool:

@@ -1,0 +1,99 @@
+"""One URL, from its name to its line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, final
+
+from tulip_http._errors import HTTPError
+from tulip_net import Gen, coroutine, fail_after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tulip_http._client import Client
+    from tulip_http.cli._options import Options
+    from tulip_http.cli._progress import Board
+
+
+@final
+class Fetch:
+    """What happened to one URL.
+
+    Attributes:
+        failed: There was no complete answer, or one that says no and ``--fail`` was given.
+        line: What happened, for people.
+    """
+
+    __slots__ = ("_began", "_size", "failed", "line", "url")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.failed = True
+        self.line = ""
+        self._size = 0
+        self._began = time.monotonic()
+
+    @coroutine
+    def run(self, client: Client, options: Options, board: Board) -> Gen[None]:
+        """Fetch, and put the outcome into `failed` and `line`; raises nothing of its own."""
+        self._began = time.monotonic()
+        try:
+            with fail_after(options.seconds):
+                status = yield from self._fetch(client, options, board)
+        except HTTPError as error:
+            self._tell(f"{type(error).__name__}: {error}")
+        except TimeoutError:
+            self._tell(f"gave up after {options.seconds:g} s, with {self._size:,} bytes")
+        except OSError as error:
+            self._tell(f"cannot write to {options.output}: {error.strerror}")
+        else:
+            self.failed = options.fail and status >= 400
+            self._tell(f"{status}  {self._size:,} bytes")
+
+    @coroutine
+    def _fetch(self, client: Client, options: Options, board: Board) -> Gen[int]:
+        opening = client.stream(options.method, self.url, headers=options.headers)
+        with (yield from opening) as response, _sink(options.output) as write:
+            length = response.headers.get("content-length", "")
+            meter = board.meter(self.url, int(length) if length.isdecimal() else None)
+            try:
+                while chunk := (yield from response.read_chunk()):
+                    self._size += len(chunk)
+                    write(chunk)
+                    meter.advance(len(chunk))
+            finally:
+                meter.close()
+            return response.status_code
+
+    def _tell(self, what: str) -> None:
+        seconds = time.monotonic() - self._began
+        # A line is a line, whatever a server or a URL puts into it.
+        text = "".join(c if c.isprintable() else "?" for c in f"{what}  {self.url}")
+        self.line = f"{seconds:8.3f} s  {text}"
+
+
+class _Writer:
+    """Where a body goes."""
+
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._file = file
+
+    def __call__(self, data: bytes) -> None:
+        if self._file is not None:
+            self._file.write(data)
+
+
+@contextmanager
+def _sink(output: str | None) -> Iterator[_Writer]:
+    if output is None:
+        yield _Writer(None)
+    elif output == "-":
+        yield _Writer(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        with Path(output).open("wb") as file:
+            yield _Writer(file)
