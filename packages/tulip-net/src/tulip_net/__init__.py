@@ -35,7 +35,7 @@ from tulip_net._errors import (
     TruncatedError,
 )
 from tulip_net._listen import Listener, listen
-from tulip_net._resolve import AddressInfo, getaddrinfo
+from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
@@ -91,6 +91,7 @@ __all__ = [
     "Listener",
     "NetError",
     "ResolveError",
+    "Resolver",
     "SocketTransport",
     "SslTransport",
     "Task",

@@ -17,7 +17,7 @@ from itertools import chain, zip_longest
 
 from tulip_net._address import Address, check_port, format_address
 from tulip_net._errors import ConnectError
-from tulip_net._resolve import AddressInfo, getaddrinfo, resolve_local
+from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_local
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls import client_context, start_tls
@@ -82,6 +82,7 @@ def create_connection(
     family: int = socket.AF_UNSPEC,
     local_address: tuple[str, int] | None = None,
     attempt_delay: float = ATTEMPT_DELAY,
+    resolver: Resolver = getaddrinfo,
 ) -> Gen[socket.socket]:
     """Connect to a host over TCP, by whichever of its addresses answers first.
 
@@ -91,6 +92,7 @@ def create_connection(
         family: ``AF_INET`` or ``AF_INET6`` to use only one of the two.
         local_address: Host and port of our end; port 0 lets the system choose.
         attempt_delay: Seconds before the next address is tried beside those under way.
+        resolver: Looks the name up.
 
     Returns:
         A connected, non-blocking socket with ``TCP_NODELAY`` set.
@@ -103,7 +105,7 @@ def create_connection(
     Cancelling closes every socket that was opened.
     """
     check_port(port, lowest=1)
-    answers = yield from getaddrinfo(host, port, family=family)
+    answers = yield from resolver(host, port, family=family)
     target = format_address((host, port))
     if len(answers) > 1:
         race = _Race(target, list(interleave(answers)), local_address, attempt_delay)
@@ -125,6 +127,7 @@ def create_transport(
     family: int = socket.AF_UNSPEC,
     local_address: tuple[str, int] | None = None,
     attempt_delay: float = ATTEMPT_DELAY,
+    resolver: Resolver = getaddrinfo,
     closing_timeout: float | None = CLOSING_TIMEOUT,
     truncation_ok: bool = False,
     half_close: bool = False,
@@ -141,6 +144,7 @@ def create_transport(
         family: As for `create_connection`.
         local_address: Likewise.
         attempt_delay: Likewise.
+        resolver: Likewise.
         closing_timeout: As for `start_tls`.
         truncation_ok: Likewise.
         half_close: Likewise.
@@ -154,7 +158,12 @@ def create_transport(
     if server_hostname is not None and not ssl:
         raise ValueError(f"server_hostname={server_hostname!r} is of no use without ssl")
     sock = yield from create_connection(
-        host, port, family=family, local_address=local_address, attempt_delay=attempt_delay
+        host,
+        port,
+        family=family,
+        local_address=local_address,
+        attempt_delay=attempt_delay,
+        resolver=resolver,
     )
     transport = SocketTransport(sock)
     if not ssl:

@@ -71,6 +71,14 @@ class Listener:
         return [door.sock.getsockname() for door in self._doors]
 
     @property
+    def port(self) -> int:
+        """The port of the first socket."""
+        address = self.addresses[0]
+        if not isinstance(address, tuple):
+            raise TypeError(f"{self!r} has no port")
+        return address[1]
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._doors[0].sock.fileno() < 0

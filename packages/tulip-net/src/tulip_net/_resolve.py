@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 from tulip_net._address import Address, check_port
 from tulip_net._errors import ResolveError
-from tulip_sched import Gen, call_in_thread, coroutine
+from tulip_sched import Coroutine, Gen, call_in_thread, coroutine
 
-__all__ = ["AddressInfo", "getaddrinfo"]
+__all__ = ["AddressInfo", "Resolver", "getaddrinfo"]
 
 AddressInfo: TypeAlias = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
 ]
 """One answer, as `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
+
+
+class Resolver(Protocol):
+    """A coroutine function like `getaddrinfo`, to look names up in another way."""
+
+    def __call__(
+        self, host: str, port: int, *, family: int
+    ) -> Coroutine[Sequence[AddressInfo]]: ...
 
 
 @coroutine

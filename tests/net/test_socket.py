@@ -1,0 +1,210 @@
+"""The socket transport, beyond what every transport must do."""
+
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tulip_net import (
+    BrokenError,
+    BusyError,
+    ClosedError,
+    Gen,
+    SocketTransport,
+    coroutine,
+    create_task,
+    run,
+    sleep,
+)
+from tulip_net._typing import override
+
+
+class CountingSocket(socket.socket):
+    """A real socket that counts what it was asked, and how often in vain."""
+
+    received = 0
+    in_vain = 0
+
+    @override
+    def recv(self, *args: int) -> bytes:
+        self.received += 1
+        try:
+            return super().recv(*args)
+        except BlockingIOError:
+            self.in_vain += 1
+            raise
+
+
+def counting_pair() -> tuple[CountingSocket, socket.socket]:
+    a, b = socket.socketpair()
+    return CountingSocket(fileno=a.detach()), b
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        a = socket.create_connection(listener.getsockname())
+        return a, listener.accept()[0]
+
+
+def reset(sock: socket.socket) -> None:
+    """Close so that the peer gets a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_no_receive_is_tried_in_vain_after_a_short_one() -> None:
+    ours, theirs = counting_pair()
+
+    @coroutine
+    def main() -> Gen[None]:
+        a, b = SocketTransport(ours), SocketTransport(theirs)
+        echo = create_task(_echo(b, 20))
+        for number in range(20):
+            yield from a.send(bytes([number]))
+            assert (yield from a.recv(100)) == bytes([number])
+        yield from echo
+        a.close()
+        b.close()
+
+    run(main())
+    assert ours.received - ours.in_vain == 20
+    assert ours.in_vain <= 1  # the first one, before anything was known
+
+
+@coroutine
+def _echo(transport: SocketTransport, count: int) -> Gen[None]:
+    for _ in range(count):
+        data = yield from transport.recv(100)
+        yield from transport.send(data)
+
+
+def test_a_receive_that_was_filled_is_followed_by_another_try() -> None:
+    ours, theirs = counting_pair()
+
+    async def main() -> None:
+        transport = SocketTransport(ours)
+        theirs.sendall(b"abcdef")
+        for part in (b"ab", b"cd", b"ef"):
+            step = iter(transport.recv(2))
+            with pytest.raises(StopIteration) as stop:  # it returns in its first step
+                next(step)
+            assert stop.value.value == part
+        transport.close()
+        theirs.close()
+
+    run(main())
+    assert ours.in_vain == 0
+
+
+@pytest.mark.parametrize("doing", ["receiving", "sending"])
+def test_a_reset_is_a_broken_error_with_its_cause(doing: str) -> None:
+    async def main() -> None:
+        a, b = tcp_pair()
+        transport = SocketTransport(a)
+        address = f"{b.getsockname()[0]}:{b.getsockname()[1]}"
+        reset(b)
+        with pytest.raises(BrokenError, match=f"{doing} on .*{address}.* failed: .*") as caught:
+            await (transport.recv(1) if doing == "receiving" else transport.send(b"x"))
+        assert isinstance(caught.value.__cause__, OSError)
+        transport.close()
+
+    run(main())
+
+
+def test_a_reset_while_waiting_wakes_the_receiver() -> None:
+    async def main() -> None:
+        a, b = tcp_pair()
+        transport = SocketTransport(a)
+        task = create_task(transport.recv(1))
+        await sleep(0.005)
+        reset(b)
+        with pytest.raises(BrokenError, match="receiving on"):
+            await task
+        transport.close()
+
+    run(main())
+
+
+def test_a_dropped_transport_warns_and_closes() -> None:
+    a, b = socket.socketpair()
+
+    async def main() -> None:
+        transport = SocketTransport(a)
+        task = create_task(transport.recv(1))
+        await sleep(0.001)
+        task.cancel()
+        await task.wait()
+        del task
+        holder = [transport]
+        del transport
+        with pytest.warns(ResourceWarning, match="dropped without a close"):
+            holder.clear()
+        assert a.fileno() < 0
+
+    run(main())
+    assert b.recv(1) == b""
+    b.close()
+
+
+def test_a_transport_collected_in_another_thread_is_closed_as_well() -> None:
+    a, b = socket.socketpair()
+    holder: list[SocketTransport] = []
+
+    async def main() -> None:
+        holder.append(SocketTransport(a))
+        with (
+            pytest.warns(ResourceWarning, match="dropped without a close"),
+            ThreadPoolExecutor(1) as executor,
+        ):
+            executor.submit(holder.clear)
+        assert a.fileno() < 0
+
+    run(main())
+    b.close()
+
+
+def test_detach_gives_the_socket_away() -> None:
+    async def main() -> None:
+        a, b = socket.socketpair()
+        transport = SocketTransport(a)
+        task = create_task(transport.recv(1))
+        await sleep(0.001)
+        with pytest.raises(BusyError):
+            transport.detach()
+        b.send(b"x")
+        assert await task == b"x"
+        with transport.detach() as sock:
+            sock.send(b"y")
+            assert b.recv(1) == b"y"
+        for use in (transport.recv(1), transport.send(b"x")):
+            with pytest.raises(ClosedError):
+                await use
+        with pytest.raises(ClosedError):
+            transport.detach()
+        b.close()
+
+    run(main())
+
+
+def test_only_open_stream_sockets_are_taken() -> None:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as datagram,
+        pytest.raises(ValueError, match=r"open stream socket, got <socket"),
+    ):
+        SocketTransport(datagram)
+    with pytest.raises(ValueError, match="open stream socket"):
+        SocketTransport(datagram)
+
+
+def test_addresses_are_attributes() -> None:
+    async def main() -> None:
+        a, b = tcp_pair()
+        here, there = a.getsockname(), b.getsockname()
+        transport = SocketTransport(a)
+        assert transport.local_address == here
+        assert transport.peer_address == there
+        transport.close()
+        b.close()
+
+    run(main())

@@ -1,0 +1,553 @@
+"""TLS: verification, ends, errors, and OpenSSL's own programs at the other end."""
+
+import datetime
+import ssl
+from collections.abc import Callable
+
+import pytest
+
+from tests.net.openssl import openssl, s_server
+from tests.net.pairs import tcp
+from tests.opponents.certificates import Certificates
+from tulip_net import (
+    BrokenError,
+    BufferedReader,
+    BusyError,
+    CertificateError,
+    ClosedError,
+    Gen,
+    SslTransport,
+    TlsError,
+    Transport,
+    TruncatedError,
+    call_in_thread,
+    client_context,
+    coroutine,
+    create_task,
+    create_transport,
+    listen,
+    move_on_after,
+    run,
+    serve,
+    server_context,
+    sleep,
+    start_tls,
+    with_timeout,
+)
+from tulip_net.testing import memory_pair
+
+BOTH_WAYS = pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
+
+
+@coroutine
+def tls_pair(
+    certificates: Certificates,
+    client: ssl.SSLContext | None = None,
+    server: ssl.SSLContext | None = None,
+    *,
+    name: str = "localhost",
+    half_close: bool = False,
+    truncation_ok: bool = False,
+) -> Gen[tuple[SslTransport, SslTransport]]:
+    """Return client and server; if the client fails, its error comes out."""
+    a, b = yield from tcp()
+    answer = create_task(start_tls(b, server or certificates.server_context(), server_side=True))
+    try:
+        there = yield from start_tls(
+            a,
+            client or certificates.client_context(),
+            server_hostname=name,
+            half_close=half_close,
+            truncation_ok=truncation_ok,
+        )
+    except BaseException:
+        with pytest.raises(BrokenError):
+            yield from answer
+        raise
+    return there, (yield from answer)
+
+
+# -- whom to trust -----------------------------------------------------------------------------
+
+
+@BOTH_WAYS
+def test_the_wrong_name_is_refused_and_named(certificates: Certificates, half_close: bool) -> None:
+    server = certificates.server_context("other.example")
+    with pytest.raises(
+        CertificateError, match=r"'localhost' does not verify: .*mismatch"
+    ) as caught:
+        run(tls_pair(certificates, server=server, half_close=half_close))
+    assert caught.value.host == "localhost"
+    assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+
+
+@BOTH_WAYS
+def test_an_unknown_authority_is_refused(certificates: Certificates, half_close: bool) -> None:
+    with pytest.raises(CertificateError, match=r"unable to get local issuer|self.signed"):
+        run(tls_pair(certificates, client_context(), half_close=half_close))
+
+
+def test_an_expired_certificate_is_refused(certificates: Certificates) -> None:
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    server = certificates.server_context(expires=yesterday)
+    with pytest.raises(CertificateError, match="certificate has expired"):
+        run(tls_pair(certificates, server=server))
+
+
+def test_verifying_needs_a_name(certificates: Certificates) -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        with pytest.raises(ValueError, match="server_hostname"):
+            await start_tls(a, certificates.client_context())
+        with pytest.raises(ValueError, match="context with a certificate"):
+            await start_tls(a, server_side=True)
+        await a.send(b"unharmed")
+        assert await b.recv(99) == b"unharmed"
+        a.close()
+        b.close()
+
+    run(main())
+
+
+def test_the_client_context_is_shared_and_verifies() -> None:
+    assert client_context() is client_context()
+    assert client_context("h2", "http/1.1") is client_context("h2", "http/1.1")
+    assert client_context().verify_mode is ssl.CERT_REQUIRED
+    assert client_context().check_hostname
+
+
+def test_a_client_certificate_can_be_asked_for(certificates: Certificates) -> None:
+    server = certificates.server_context()
+    server.verify_mode = ssl.CERT_REQUIRED
+    certificates.authority.configure_trust(server)
+    client = certificates.client_context()
+    certificates.authority.issue_cert("client@example.org").configure_cert(client)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates, client, server)
+        assert b.peer_certificate
+        a.close()
+        b.close()
+        # With TLS 1.3 a client learns of the refusal when it reads: it has its keys before.
+        plain_a, plain_b = await tcp()
+        context = certificates.client_context()
+        task = create_task(start_tls(plain_a, context, server_hostname="localhost"))
+        with pytest.raises(TlsError, match="peer did not return a certificate"):
+            await start_tls(plain_b, server, server_side=True)
+        with pytest.raises(TlsError, match=r"alert|certificate required"):
+            await (await task).recv(1)
+        task.result().close()
+
+    run(main())
+
+
+# -- facts -------------------------------------------------------------------------------------
+
+
+@BOTH_WAYS
+def test_facts_are_attributes(certificates: Certificates, half_close: bool) -> None:
+    client, server = certificates.client_context(), certificates.server_context()
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    server.set_alpn_protocols(["http/1.1"])
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates, client, server, half_close=half_close)
+        assert a.alpn_protocol == b.alpn_protocol == "http/1.1"
+        assert a.version == b.version == "TLSv1.3"
+        assert a.cipher == b.cipher
+        assert a.server_hostname == "localhost"
+        assert b.server_hostname is None
+        assert a.peer_certificate
+        assert b.peer_certificate is None
+        assert a.peer_address == b.local_address
+        assert a.local_address == b.peer_address
+        assert repr(a).startswith("<SslTransport to 127.0.0.1:")
+        a.close()
+        b.close()
+
+    run(main())
+
+
+@BOTH_WAYS
+def test_a_session_can_be_resumed(certificates: Certificates, half_close: bool) -> None:
+    client, server = certificates.client_context(), certificates.server_context()
+
+    async def main() -> None:
+        session = None
+        for resumed in (False, True):
+            plain_a, plain_b = await tcp()
+            answer = create_task(start_tls(plain_b, server, server_side=True))
+            a = await start_tls(
+                plain_a,
+                client,
+                server_hostname="localhost",
+                session=session,
+                half_close=half_close,
+            )
+            b = await answer
+            await b.send(b"x")
+            await a.recv(1)
+            assert a.session_reused is resumed
+            session = a.session
+            assert session is not None
+            a.close()
+            b.close()
+
+    run(main())
+
+
+# -- ends and errors ---------------------------------------------------------------------------
+
+
+@BOTH_WAYS
+def test_a_stream_cut_short_is_an_error(certificates: Certificates, half_close: bool) -> None:
+    async def main() -> None:
+        a, b = await tls_pair(certificates, half_close=half_close)
+        await b.send(b"half a mess")
+        b.close()
+        assert await a.recv(100) == b"half a mess"
+        for _ in range(2):
+            with pytest.raises(TruncatedError, match="without ending the TLS stream"):
+                await a.recv(100)
+        a.close()
+
+    run(main())
+
+
+@BOTH_WAYS
+def test_a_stream_cut_short_may_be_allowed(certificates: Certificates, half_close: bool) -> None:
+    async def main() -> None:
+        a, b = await tls_pair(certificates, half_close=half_close, truncation_ok=True)
+        b.close()
+        assert await a.recv(100) == b""
+        assert await a.recv(100) == b""
+        a.close()
+
+    run(main())
+
+
+@BOTH_WAYS
+def test_every_other_error_is_an_error_at_once(
+    certificates: Certificates, half_close: bool
+) -> None:
+    """The original took every TLS error for want-read, and waited for ever."""
+
+    async def main() -> None:
+        a, b = await tcp()
+        task = create_task(
+            start_tls(
+                a,
+                certificates.client_context(),
+                server_hostname="localhost",
+                half_close=half_close,
+            )
+        )
+        await b.recv(1000)
+        await b.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(TlsError, match="wrong version number"):
+            await with_timeout(5, task)
+        b.close()
+
+    run(main())
+
+
+@BOTH_WAYS
+def test_a_peer_that_leaves_during_the_handshake(
+    certificates: Certificates, half_close: bool
+) -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        context = certificates.client_context()
+        task = create_task(
+            start_tls(a, context, server_hostname="localhost", half_close=half_close)
+        )
+        await b.recv(1000)
+        b.close()
+        with pytest.raises(TruncatedError, match="the TLS handshake on"):
+            await task
+
+    run(main())
+
+
+@BOTH_WAYS
+def test_a_cancelled_handshake_leaves_no_socket(
+    certificates: Certificates, half_close: bool
+) -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        context = certificates.client_context()
+        with move_on_after(0.01) as scope:
+            await start_tls(a, context, server_hostname="localhost", half_close=half_close)
+        assert scope.cancelled_caught
+        await b.recv(1000)
+        assert await b.recv(1) == b""
+        b.close()
+
+    run(main())
+
+
+def test_a_tampered_record_is_an_error(certificates: Certificates) -> None:
+    async def main() -> None:
+        plain_a, between_a = memory_pair()
+        between_b, plain_b = memory_pair()
+        answer = create_task(start_tls(plain_b, certificates.server_context(), server_side=True))
+        relays = [
+            create_task(relay(between_a, between_b, lambda data: data)),
+            create_task(relay(between_b, between_a, lambda data: tampered(data))),
+        ]
+        spoil = False
+
+        def tampered(data: bytes) -> bytes:
+            return data[:-1] + bytes([data[-1] ^ 1]) if spoil else data
+
+        a = await start_tls(plain_a, certificates.client_context(), server_hostname="localhost")
+        b = await answer
+        await b.send(b"good")
+        assert await a.recv(9) == b"good"
+        spoil = True
+        await b.send(b"evil")
+        with pytest.raises(TlsError, match=r"bad record mac|decryption failed"):
+            await a.recv(9)
+        for transport in (a, b, between_a, between_b):
+            transport.close()
+        for task in relays:
+            task.cancel()
+            await task.wait()
+
+    run(main())
+
+
+@coroutine
+def relay(source: Transport, target: Transport, change: Callable[[bytes], bytes]) -> Gen[None]:
+    while data := (yield from source.recv(65536)):
+        yield from target.send(change(data))
+
+
+def test_the_direct_way_refuses_half_a_close(certificates: Certificates) -> None:
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        with pytest.raises(ValueError, match="half_close=True"):
+            await a.send_eof()
+        a.close()
+        b.close()
+
+    run(main())
+
+
+def test_a_busy_transport_is_left_alone(certificates: Certificates) -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        task = create_task(a.recv(1))
+        await sleep(0)
+        with pytest.raises(BusyError):
+            await start_tls(a, certificates.client_context(), server_hostname="localhost")
+        await b.send(b"x")
+        assert await task == b"x"
+        a.close()
+        b.close()
+
+    run(main())
+
+
+# -- a peer that is slow to take ---------------------------------------------------------------
+
+
+@BOTH_WAYS
+def test_no_byte_is_lost_when_a_send_would_block(
+    certificates: Certificates, half_close: bool
+) -> None:
+    """Cancelled in the middle of a record, the rest and other sends go on where it stopped."""
+    data = b"".join(number.to_bytes(4, "big") for number in range(1_000_000))
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates, half_close=half_close)
+        with move_on_after(0.02) as scope:
+            await a.send(data)
+        assert scope.cancelled_caught
+        left = data[len(data) - a.unsent :]
+        assert 0 < len(left) < len(data)
+        reader = create_task(BufferedReader(b).readexactly(len(data)))
+        for at in range(0, len(left), 777_777):
+            await a.send(left[at : at + 777_777])
+        assert await reader == data
+        a.close()
+        b.close()
+
+    run(main())
+
+
+def test_both_directions_at_once(certificates: Certificates) -> None:
+    data = bytes(5_000_000)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        tasks = [create_task(t.send(data)) for t in (a, b)]
+        readers = [create_task(BufferedReader(t).readexactly(len(data))) for t in (a, b)]
+        for sender, reader in zip(tasks, readers, strict=True):
+            assert await reader == data
+            await sender
+        a.close()
+        b.close()
+
+    run(main())
+
+
+# -- OpenSSL at the other end ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@BOTH_WAYS
+def test_a_client_against_s_server(
+    certificates: Certificates, version: str, half_close: bool
+) -> None:
+    async def main(port: int) -> None:
+        transport = await create_transport(
+            "127.0.0.1", port, ssl=certificates.client_context(), half_close=half_close
+        )
+        reader = BufferedReader(transport)
+        for line in (b"hello", b"x" * 16000, b"world"):
+            await transport.send(line + b"\n")
+            assert await with_timeout(5, reader.readline()) == line[::-1] + b"\n"
+        await with_timeout(5, transport.aclose())
+
+    with s_server(certificates.server_file, "-rev", "-quiet", version) as port:
+        run(main(port))
+
+
+@BOTH_WAYS
+def test_s_client_against_a_server(certificates: Certificates, half_close: bool) -> None:
+    """Key updates ask the receiving side to write (K); the connection goes on."""
+
+    @coroutine
+    def main() -> Gen[bytes]:
+        listener = yield from listen("127.0.0.1")
+        port = listener.port
+        with openssl(
+            "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", certificates.authority_file
+        ) as client:
+            assert client.stdin is not None
+            plain = yield from listener.accept()
+            transport = yield from start_tls(
+                plain,
+                server_context(certificates.server_file),
+                server_side=True,
+                half_close=half_close,
+            )
+            reader = BufferedReader(transport)
+            lines = []
+            for text in (b"one\n", b"K\n", b"two\n", b"k\n", b"three\n"):
+                client.stdin.write(text)
+                client.stdin.flush()
+                if len(text) > 2:
+                    lines.append((yield from with_timeout(5, reader.readline())))
+                    yield from transport.send(lines[-1])
+                yield from sleep(0.02)
+            client.stdin.write(b"Q\n")
+            client.stdin.flush()
+            lines.append((yield from with_timeout(5, reader.readline())))
+            yield from transport.aclose()
+            yield from call_in_thread(client.wait)
+        listener.close()
+        return b"".join(lines)
+
+    assert run(main()) == b"one\ntwo\nthree\n"
+
+
+def test_renegotiation_is_refused(certificates: Certificates) -> None:
+    @coroutine
+    def main() -> Gen[None]:
+        listener = yield from listen("127.0.0.1")
+        port = listener.port
+        with openssl("s_client", "-connect", f"127.0.0.1:{port}", "-tls1_2") as client:
+            assert client.stdin is not None
+            transport = yield from start_tls(
+                (yield from listener.accept()),
+                server_context(certificates.server_file),
+                server_side=True,
+            )
+            client.stdin.write(b"R\n")
+            client.stdin.flush()
+            with pytest.raises(TlsError):
+                yield from with_timeout(5, transport.recv(100))
+            transport.close()
+        listener.close()
+
+    run(main())
+
+
+# -- ends in good order ------------------------------------------------------------------------
+
+
+@BOTH_WAYS
+def test_aclose_does_not_wait_for_ever(certificates: Certificates, half_close: bool) -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        answer = create_task(start_tls(b, certificates.server_context(), server_side=True))
+        client = await start_tls(
+            a,
+            certificates.client_context(),
+            server_hostname="localhost",
+            closing_timeout=0.02,
+            half_close=half_close,
+        )
+        server = await answer  # and never reads
+        await with_timeout(1, client.aclose())
+        assert client.closed
+        server.close()
+
+    run(main())
+
+
+def test_what_was_sent_last_arrives_though_data_was_left_unread(
+    certificates: Certificates,
+) -> None:
+    """A close with data unread would reset the connection and destroy the last words."""
+    last = bytes(1_000_000)
+
+    @coroutine
+    def handler(transport: Transport) -> Gen[None]:
+        yield from transport.recv(1)
+        yield from transport.send(last)
+
+    @coroutine
+    def main() -> Gen[bytes]:
+        listener = yield from listen("127.0.0.1")
+        server = create_task(serve(handler, listener, ssl=certificates.server_context()))
+        client = yield from create_transport(
+            "127.0.0.1", listener.port, ssl=certificates.client_context()
+        )
+        yield from client.send(bytes(200_000))
+        yield from sleep(0.05)
+        got = yield from BufferedReader(client).read()
+        yield from client.aclose()
+        listener.close()
+        yield from server
+        return got
+
+    assert run(main()) == last
+
+
+def test_a_dropped_tls_transport_warns(certificates: Certificates) -> None:
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        holder = [a]
+        del a
+        with pytest.warns(ResourceWarning, match=r"<SslTransport.*dropped without a close"):
+            holder.clear()
+        b.close()
+
+    run(main())
+
+
+def test_a_waiting_task_is_told_when_another_ends_the_stream(certificates: Certificates) -> None:
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        waiting = create_task(a.recv(1))
+        await sleep(0)
+        await a.aclose()
+        with pytest.raises(ClosedError):
+            await waiting
+        assert await b.recv(1) == b""
+        b.close()
+
+    run(main())
