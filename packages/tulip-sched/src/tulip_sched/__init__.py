@@ -17,7 +17,9 @@ thread runner (to make a `Context`), the handle that the loop returns, and two e
 
 Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per thread),
 ``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_task``,
-``_failures``, ``_watch`` (readiness), ``_blocking``, ``_groups``, ``_waiting``, ``_run``.
+``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and ``_from_thread`` (calls from
+other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt`` (Ctrl-C), ``_introspect`` (the
+tree of tasks), ``_asyncio`` (the guest).
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
@@ -31,7 +33,15 @@ from tulip_sched._errors import (
     SuspendError,
     TaskCancelledError,
 )
+from tulip_sched._from_thread import call_from_thread, start_from_thread
 from tulip_sched._groups import TaskGroup
+from tulip_sched._introspect import (
+    TaskInfo,
+    dump_tasks,
+    dump_tasks_on_signal,
+    format_task_tree,
+    task_tree,
+)
 from tulip_sched._run import run
 from tulip_sched._scopes import CancelScope, fail_after, move_on_after, shield
 from tulip_sched._task import Task, create_task
@@ -62,6 +72,7 @@ __all__ = [
     "Task",
     "TaskCancelledError",
     "TaskGroup",
+    "TaskInfo",
     "ThreadRunner",
     "Watch",
     "WrongThreadError",
@@ -69,12 +80,16 @@ __all__ = [
     "block",
     "block_r",
     "block_w",
+    "call_from_thread",
     "call_in_thread",
     "coroutine",
     "create_task",
     "current_context",
     "current_task",
+    "dump_tasks",
+    "dump_tasks_on_signal",
     "fail_after",
+    "format_task_tree",
     "map_over",
     "move_on_after",
     "par",
@@ -82,7 +97,9 @@ __all__ = [
     "set_context_provider",
     "shield",
     "sleep",
+    "start_from_thread",
     "suspend",
+    "task_tree",
     "wait_all",
     "wait_any",
     "wait_for",

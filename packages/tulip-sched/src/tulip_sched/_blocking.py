@@ -5,12 +5,15 @@ import sys
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
+from functools import partial
 from typing import Final, TypeVar, TypeVarTuple, cast
 
 from tulip_poll import FileDescriptor
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
+from tulip_sched._portal import home
 from tulip_sched._suspension import PlacedUndo
 from tulip_sched._task import TURN
 from tulip_sched._watch import Watch
@@ -158,6 +161,9 @@ def call_in_thread(
     Returns:
         What the function returned.
 
+    In the context's own threads the function sees the caller's `contextvars`, and may use
+    `call_from_thread`.
+
     Raises:
         BaseException: Whatever the function raised.
 
@@ -178,8 +184,14 @@ def call_in_thread(
         waiting = False
         future.cancel()
 
-    runner = task._context.threadrunner
-    future = runner.submit(func, *args, executor=executor, on_done=ended)
+    context = task._context
+    call = partial(func, *args)
+    if executor is None and context.threads_are_ours:
+        # Threads see the caller's context variables; other executors could not pickle them.
+        variables = copy_context()
+        variables.run(home.set, context)
+        call = partial(variables.run, call)
+    future = context.threadrunner.submit(call, executor=executor, on_done=ended)
     task._block(undo)
     yield
     return future.result()

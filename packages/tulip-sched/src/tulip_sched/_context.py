@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 from tulip_poll import EventLoop, ThreadRunner
+from tulip_sched._portal import Portal
 
 if TYPE_CHECKING:
     from tulip_sched._failures import Failure
@@ -28,15 +29,19 @@ class Context:
 
     Attributes:
         current_task: The task that is running at this moment, or ``None`` in a plain callback.
-        tasks: The tasks that were started and are not done.
+        running: A run is under way.
+        tasks: The tasks that were started and are not done, in the order of their start.
+        portal: The calls from other threads.
+        failures: The failures that nobody asked for yet.
+        watches: The descriptors that tasks wait on, by number.
     """
 
     def __init__(
         self, eventloop: EventLoop | None = None, threadrunner: ThreadRunner | None = None
     ) -> None:
         self.current_task: Task[Any] | None = None
-        # A dict keeps the order in which tasks were started, for people who read the task tree.
         self.running = False
+        self.portal = Portal()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.watches: dict[int, Watch] = {}
@@ -58,12 +63,24 @@ class Context:
         """The runner that `call_in_thread` submits to."""
         return ThreadRunner(self.eventloop)
 
+    @property
+    def threads_are_ours(self) -> bool:
+        """Whether the thread runner is one that runs functions in threads of this process."""
+        return self._given[1] is None
+
+    def abandon(self) -> None:
+        """Forget the tasks that are left, without waiting for them or for their threads."""
+        self.tasks.clear()
+        if self.threads_are_ours and "threadrunner" in self.__dict__:
+            self.__dict__.pop("threadrunner").shutdown(wait=False)
+
     def close(self) -> None:
         """Close the loop and the thread runner that this context made itself.
 
         Waits for functions that still run in threads. The context can be used again: it then
         makes new ones.
         """
+        self.portal.close()
         loop, runner = self._given
         if runner is None and "threadrunner" in self.__dict__:
             self.__dict__.pop("threadrunner").shutdown()

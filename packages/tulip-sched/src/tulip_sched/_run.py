@@ -1,12 +1,14 @@
 """Running a main coroutine, or everything that was started, to the end."""
 
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import take_failures
-from tulip_sched._task import Task, create_task
+from tulip_sched._interrupt import cancel_on_interrupt
+from tulip_sched._introspect import deadlock
+from tulip_sched._task import create_task
 
 T = TypeVar("T")
 
@@ -34,51 +36,65 @@ def run(main: AnyCoroutine[T] | None = None) -> T | None:
     Tasks that are left when ``main`` ends are cancelled, and their end is waited for; so is the
     end of functions that still run in threads. The loop is closed, unless it was put into the
     context by the caller.
+
+    In the main thread, the first Ctrl-C cancels ``main``, so that clean-up runs; when that has
+    ended, `KeyboardInterrupt` is raised. A second one raises it at once, without clean-up.
     """
     context = current_context()
     if context.running:
         raise RuntimeError("run() was called inside a run of the same thread")
     context.running = True
+    context.portal.open()
     try:
-        return _run_to_the_end(context, main)
-    finally:
-        context.running = False
-        context.close()
-
-
-def _run_to_the_end(context: Context, main: AnyCoroutine[T] | None) -> T | None:
-    task = None if main is None else create_task(main, "main")
-    try:
-        try:
-            _drive(context, task)
-        finally:
-            _cancel_leftovers(context)
-        result = None if task is None else task.result()
+        if main is not None:
+            return _run_main(context, main)
+        _run_all(context)
+        return None
     except BaseException as error:
         for failure in take_failures(context):
             if failure is not error:
                 error.add_note(f"besides, a task failed that nobody waited for: {failure!r}")
         raise
-    failures = take_failures(context)
-    if failures:
-        raise BaseExceptionGroup("tasks failed that nobody waited for", failures)
+    finally:
+        context.running = False
+        context.close()
+
+
+def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
+    task = create_task(main, "main")
+    loop = context.eventloop
+    task.add_done_callback(lambda _: loop.stop())
+    with cancel_on_interrupt(task) as interrupt:
+        try:
+            loop.run()
+            if not task.done():
+                raise deadlock(context)
+        finally:
+            if interrupt.immediate:
+                context.abandon()
+            else:
+                _cancel_leftovers(context)
+    if interrupt.arrived and task.cancelled():
+        raise KeyboardInterrupt
+    result = task.result()
+    _raise_failures(context)
     return result
 
 
-def _drive(context: Context, main: Task[Any] | None) -> None:
-    """Run the loop until the main task, or every task, is done."""
-    loop = context.eventloop
-    if main is not None:
-        main.add_done_callback(lambda _: loop.stop())
-    loop.run()
-    if main is not None and main.done():
-        return
-    waiting = [main] if main is not None else list(context.tasks)
-    if waiting:
-        raise DeadlockError(
-            "nothing is left that could resume these tasks:\n"
-            + "\n".join(f"  {task!r}" for task in context.tasks)
-        )
+def _run_all(context: Context) -> None:
+    try:
+        context.eventloop.run()
+        if context.tasks:
+            raise deadlock(context)
+    finally:
+        _cancel_leftovers(context)
+    _raise_failures(context)
+
+
+def _raise_failures(context: Context) -> None:
+    failures = take_failures(context)
+    if failures:
+        raise BaseExceptionGroup("tasks failed that nobody waited for", failures)
 
 
 def _cancel_leftovers(context: Context) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast, final
+from weakref import ref
 
 from tulip_poll import Handle
 from tulip_sched._context import Context, current_context, current_task
@@ -31,7 +32,6 @@ T = TypeVar("T")
 
 TURN: Final[Any] = object()
 """Yielded by a coroutine that stays runnable and only lets the others run first."""
-
 
 
 def WOKEN() -> None:  # noqa: N802 - a constant that is called like the undo function it replaces
@@ -80,6 +80,8 @@ class Task(Generic[T]):
         "_run",
         "_scope",
         "_send",
+        "_since",
+        "_starter",
         "_timeout",
         "_undo",
     )
@@ -109,6 +111,7 @@ class Task(Generic[T]):
         self._callbacks: list[Callable[[Task[T]], object]] = []
         self._cancel_pending = False
         self._done = False
+        self._starter: ref[Task[Any]] | None = None
 
     # -- for everyone ------------------------------------------------------------------------
 
@@ -135,6 +138,8 @@ class Task(Generic[T]):
             self._root_scope().deadline = loop.time() + self._timeout
         if self._base is not None:
             self._update_cancellation()
+        starter = context.current_task
+        self._starter = None if starter is None else ref(starter)
         context.tasks[self] = None
         loop.schedule(handle)
 
@@ -270,6 +275,7 @@ class Task(Generic[T]):
                 "a yield is missing after it"
             )
         self._undo = undo
+        self._since = self._context.eventloop.time()
         if self._cancel_pending:
             self._interrupt()
 

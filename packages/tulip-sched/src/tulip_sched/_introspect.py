@@ -1,0 +1,139 @@
+"""Seeing inside: the tree of live tasks, what each waits for, since when, and where.
+
+A task hangs below the task that started it, or at the top if that one is done. Making a snapshot
+costs time for each task; keeping what it needs costs a running task one look at the clock each
+time it blocks.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from traceback import FrameSummary, format_list
+from typing import Any, TextIO
+
+from tulip_sched._context import Context, current_context
+from tulip_sched._errors import DeadlockError
+from tulip_sched._suspension import describe_undo
+from tulip_sched._task import WOKEN, Task
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """One live task, as it was when the snapshot was made.
+
+    Attributes:
+        name: The task's name.
+        waiting_for: What would have to be undone for it to go on: the function that it named
+            when it blocked; ``None`` for a task that is running or about to run.
+        seconds: How long it has been blocked, on the event loop's clock; 0 if it is not.
+        stack: Its coroutines, the outermost first, each where it is suspended.
+        children: The live tasks that it started.
+    """
+
+    name: str
+    waiting_for: str | None
+    seconds: float
+    stack: tuple[FrameSummary, ...]
+    children: "tuple[TaskInfo, ...]"
+
+
+def task_tree(context: Context | None = None) -> tuple[TaskInfo, ...]:
+    """Return the live tasks of a context, the calling thread's by default.
+
+    Returns:
+        The tasks at the top, in the order of their start; the others are their children.
+    """
+    context = context or current_context()
+    if not context.tasks:
+        return ()
+    now = context.eventloop.time()
+    below: dict[Task[Any] | None, list[Task[Any]]] = {}
+    for task in context.tasks:
+        starter = None if task._starter is None else task._starter()
+        below.setdefault(starter if starter in context.tasks else None, []).append(task)
+
+    def info(task: Task[Any]) -> TaskInfo:
+        undo = task._undo
+        blocked = undo is not None and undo is not WOKEN
+        return TaskInfo(
+            task.name,
+            describe_undo(undo) if undo is not None and blocked else None,
+            now - task._since if blocked else 0.0,
+            tuple(_stack(task._coro)),
+            tuple(info(child) for child in below.get(task, ())),
+        )
+
+    return tuple(info(task) for task in below.get(None, ()))
+
+
+def format_task_tree(tree: Iterable[TaskInfo], *, stacks: bool = True) -> str:
+    """Write a tree of tasks down for people.
+
+    Args:
+        tree: As `task_tree` returns it.
+        stacks: Show each task's stack, not only what it waits for.
+    """
+    return "\n".join(line for info in tree for line in _lines(info, stacks)) or "no tasks"
+
+
+def dump_tasks(file: TextIO | None = None) -> None:
+    """Print the calling thread's tree of tasks.
+
+    Args:
+        file: Where to; default: standard error.
+    """
+    print(format_task_tree(task_tree()), file=file or sys.stderr)
+
+
+def dump_tasks_on_signal(
+    number: int = signal.SIGUSR1 if sys.platform != "win32" else signal.SIGTERM,
+    file: TextIO | None = None,
+) -> Callable[[], object]:
+    """Print the tree of tasks whenever a signal arrives.
+
+    Args:
+        number: The signal; default: ``SIGUSR1``.
+        file: Where to; default: standard error.
+
+    Returns:
+        A function that ends it.
+
+    Raises:
+        ValueError: This is not the main thread, where alone signals can be handled.
+
+    The loop must be turning: for a task that never suspends, see `faulthandler`.
+    """
+    loop = current_context().eventloop
+    loop.add_signal_handler(number, dump_tasks, file)
+    return lambda: loop.remove_signal_handler(number)
+
+
+def deadlock(context: Context) -> DeadlockError:
+    """Return the error for tasks that nothing could ever resume."""
+    tree = format_task_tree(task_tree(context))
+    return DeadlockError(f"nothing is left that could resume these tasks:\n{tree}")
+
+
+def _lines(info: TaskInfo, stacks: bool) -> list[str]:
+    state = "ready to run"
+    if info.waiting_for is not None:
+        state = f"waits for {info.waiting_for}, {info.seconds:.3f} s"
+    lines = [f"task {info.name!r}: {state}"]
+    if stacks:
+        for entry in format_list(list(info.stack)):
+            lines.extend("    " + line.strip("\n") for line in entry.splitlines())
+    for child in info.children:
+        lines.extend("  " + line for line in _lines(child, stacks))
+    return lines
+
+
+def _stack(coro: Any) -> Iterable[FrameSummary]:
+    """Follow a suspended coroutine inwards, through ``yield from`` and ``await``."""
+    while coro is not None:
+        frame = getattr(coro, "gi_frame", None) or getattr(coro, "cr_frame", None)
+        if frame is None:
+            return
+        code = frame.f_code
+        yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
+        coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)

@@ -1,0 +1,129 @@
+"""Ctrl-C: a real SIGINT, sent to a program of its own."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PRELUDE = """
+import os, signal
+from tulip_sched import Cancelled, create_task, run, sleep, shield
+"""
+
+
+def interrupt(program: str, *, times: int = 1) -> tuple[str, str, int]:
+    """Run a program, send SIGINT whenever it prints a line ``ready``, return what came of it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line == "ready\n" and times:
+            times -= 1
+            process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    return "".join(seen) + out, err, process.returncode
+
+
+pytestmark = pytest.mark.slow  # each test starts an interpreter
+
+
+def test_the_first_interrupt_cancels_main_and_lets_it_clean_up() -> None:
+    out, err, status = interrupt(
+        """
+        async def main():
+            print("ready", flush=True)
+            try:
+                await sleep(60)
+            except Cancelled:
+                with shield():
+                    await sleep(0.01)
+                print("cleaned up")
+                raise
+        run(main())
+        """
+    )
+    assert "cleaned up" in out
+    assert "KeyboardInterrupt" in err
+    assert status in {1, -signal.SIGINT}
+
+
+def test_the_second_interrupt_is_immediate() -> None:
+    out, err, _ = interrupt(
+        """
+        async def main():
+            print("ready", flush=True)
+            try:
+                await sleep(60)
+            finally:
+                print("ready", flush=True)
+                with shield():
+                    await sleep(60)
+                print("cleaned up")
+        run(main())
+        """,
+        times=2,
+    )
+    assert "cleaned up" not in out
+    assert "KeyboardInterrupt" in err
+
+
+def test_an_interrupt_that_main_survives_is_no_error() -> None:
+    out, err, status = interrupt(
+        """
+        async def main():
+            print("ready", flush=True)
+            try:
+                await sleep(60)
+            except Cancelled:
+                return "survived"
+        print(run(main()))
+        """
+    )
+    assert (out, err, status) == ("ready\nsurvived\n", "", 0)
+
+
+def test_other_tasks_are_cancelled_after_main() -> None:
+    out, _, _ = interrupt(
+        """
+        async def other():
+            try:
+                await sleep(60)
+            finally:
+                print("other ends")
+        async def main():
+            create_task(other())
+            await sleep(0)
+            print("ready", flush=True)
+            try:
+                await sleep(60)
+            finally:
+                print("main ends")
+        run(main())
+        """
+    )
+    assert out == "ready\nmain ends\nother ends\n"
+
+
+def test_a_handler_of_the_program_s_own_stays() -> None:
+    out, _, status = interrupt(
+        """
+        import sys
+        def mine(*_):
+            print("mine")
+            sys.exit(7)
+        signal.signal(signal.SIGINT, mine)
+        async def main():
+            print("ready", flush=True)
+            await sleep(60)
+        run(main())
+        """
+    )
+    assert (out, status) == ("ready\nmine\n", 7)

@@ -1,0 +1,126 @@
+"""The tree of live tasks."""
+
+import io
+import os
+import signal
+
+import pytest
+
+from tulip_sched import (
+    DeadlockError,
+    Gen,
+    Task,
+    block,
+    coroutine,
+    create_task,
+    current_task,
+    dump_tasks,
+    dump_tasks_on_signal,
+    format_task_tree,
+    run,
+    sleep,
+    task_tree,
+)
+
+
+@coroutine
+def inner() -> Gen[None]:
+    yield from sleep(60)
+
+
+async def outer() -> None:
+    await inner()
+
+
+async def parent() -> None:
+    task = create_task(outer(), "child")
+    await task
+
+
+def test_the_tree_tells_who_started_whom_and_where_each_waits() -> None:
+    async def main() -> None:
+        Task(parent(), "parent").start()
+        await sleep(0)
+        await sleep(0)
+        (top,) = task_tree()
+        assert top.name == "main"
+        assert top.waiting_for is None
+        (middle,) = top.children
+        (child,) = middle.children
+        assert (middle.name, child.name) == ("parent", "child")
+        assert [entry.name for entry in child.stack] == ["outer", "inner", "_sleep"]
+        assert child.waiting_for is not None
+        assert "cancel" in child.waiting_for
+        assert 0 <= child.seconds < 5
+        assert child.children == ()
+
+    run(main())
+
+
+def test_a_task_whose_starter_is_gone_stands_at_the_top() -> None:
+    async def starter() -> None:
+        Task(inner(), "orphan").start()
+        await sleep(0)
+
+    async def main() -> None:
+        await create_task(starter())
+        assert [info.name for info in task_tree()] == ["main", "orphan"]
+
+    run(main())
+
+
+def test_the_tree_in_words_shows_the_line_where_a_task_waits() -> None:
+    async def main() -> str:
+        Task(outer(), "child").start()
+        await sleep(0)
+        file = io.StringIO()
+        dump_tasks(file)
+        return file.getvalue()
+
+    words = run(main())
+    assert "task 'main': ready to run" in words
+    assert "  task 'child': waits for TimerHandle.cancel" in words
+    assert "yield from sleep(60)" in words
+
+
+def test_no_tasks_is_said_too() -> None:
+    assert format_task_tree(task_tree()) == "no tasks"
+
+
+def test_a_signal_prints_the_tree() -> None:
+    async def main() -> str:
+        file = io.StringIO()
+        end = dump_tasks_on_signal(signal.SIGUSR1, file)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await sleep(0.001)
+        end()
+        return file.getvalue()
+
+    assert "task 'main'" in run(main())
+
+
+def test_a_deadlock_is_told_with_the_tree() -> None:
+    @coroutine
+    def stuck() -> Gen[None]:
+        block(lambda: None)
+        yield
+
+    async def main() -> None:
+        task = create_task(stuck(), "stuck")
+        await task
+
+    with pytest.raises(DeadlockError, match=r"(?s)task 'main'.*task 'stuck': waits for block"):
+        run(main())
+
+
+def test_two_tasks_that_wait_for_each_other_are_a_deadlock() -> None:
+    async def main() -> None:
+        me = current_task()
+
+        async def other() -> None:
+            await me
+
+        await create_task(other(), "other")
+
+    with pytest.raises(DeadlockError, match="other"):
+        run(main())
