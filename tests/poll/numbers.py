@@ -11,8 +11,10 @@ class Numbers:
 
     def pipe(self) -> tuple[int, int]:
         """Make a non-blocking pipe; return the end to read from, and the one to write to."""
-        read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        read_end, write_end = os.pipe()
         self._open |= {read_end, write_end}
+        os.set_blocking(read_end, False)
+        os.set_blocking(write_end, False)
         return read_end, write_end
 
     def duplicate(self, fd: int) -> int:

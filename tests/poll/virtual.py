@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from tulip_poll import Handle, Pollster
+from tulip_poll._typing import override
 
 
 class Clock:
@@ -29,7 +30,8 @@ class ScriptedPollster(Pollster):
         self.script = deque(script)
         self.timeouts: list[float | None] = []
 
-    def poll(self, timeout: float | None = None) -> list[Handle]:  # type: ignore[explicit-override]
+    @override
+    def poll(self, timeout: float | None = None) -> list[Handle]:
         self.timeouts.append(timeout)
         numbers = self.script.popleft() if self.script else set()
         self.pollable()
@@ -39,11 +41,14 @@ class ScriptedPollster(Pollster):
             self.clock.now += max(timeout, 0)
         return ready
 
-    def close(self) -> None:  # type: ignore[explicit-override]
+    @override
+    def close(self) -> None:
         self._forget_all()
 
-    def _attach(self, fd: int, direction: int, /) -> None:  # type: ignore[explicit-override]
+    @override
+    def _attach(self, fd: int, direction: int, /) -> None:
         """Accept every number."""
 
-    def _detach(self, fd: int, direction: int, /) -> None:  # type: ignore[explicit-override]
+    @override
+    def _detach(self, fd: int, direction: int, /) -> None:
         """Accept every number."""

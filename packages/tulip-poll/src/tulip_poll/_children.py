@@ -118,7 +118,8 @@ class Children:
 
         def end_watch() -> None:
             self._handles.discard(handle)
-            self._loop.release()
+            # Not release(): closing the loop calls this too.
+            self._loop._held -= 1
 
         # A daemon: it cannot be stopped, and shall not keep the program from ending.
         thread = threading.Thread(target=wait, name=f"tulip child {handle.pid}", daemon=True)
@@ -132,12 +133,14 @@ class Children:
 
 
 def _open_pidfd(pid: int) -> int | None:
-    """Return a pidfd, or None where there is no such thing."""
-    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
-        try:
+    """Return a pidfd, or None where there is no such thing; check that there is the process."""
+    try:
+        if sys.platform == "linux" and hasattr(os, "pidfd_open"):
             return os.pidfd_open(pid)
-        except ProcessLookupError as error:
-            raise ProcessLookupError(error.errno, f"there is no process {pid}") from error
+        if sys.platform != "win32":
+            os.kill(pid, 0)
+    except ProcessLookupError as error:
+        raise ProcessLookupError(error.errno, f"there is no process {pid}") from error
     return None
 
 

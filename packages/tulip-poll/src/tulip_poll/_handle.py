@@ -63,7 +63,9 @@ class TimerHandle(Handle):
 
     def __init__(self, when: float, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Bind ``callback`` to ``args``, due at ``when`` on the loop's clock, in seconds."""
-        Handle.__init__(self, callback, *args)
+        # As in Handle; another call would cost a fifth of the time that a timer takes.
+        call: Callable[..., object] = partial(callback, *args) if args else callback
+        self._call = call
         self.when = when
         # The queue's tally of dead entries while the handle is in a queue, else None.
         self._cancelled_timers: list[int] | None = None

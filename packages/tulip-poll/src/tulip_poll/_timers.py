@@ -13,6 +13,7 @@ Rules:
 
 from collections import deque
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from tulip_poll._handle import Handle, TimerHandle
 
@@ -35,6 +36,9 @@ class TimerQueue:
     def add(self, handle: TimerHandle) -> None:
         """Put a timer into the queue."""
         heap = self.heap
+        if not handle.when <= inf:
+            # Not a number compares false to everything, and would undo the heap's order.
+            raise ValueError(f"a deadline must be a number of seconds, got {handle.when}")
         if self._dead[0] * 2 > len(heap) > FEW:
             self._rebuild()
         self._sequence += 1

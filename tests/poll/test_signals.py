@@ -1,0 +1,169 @@
+"""Signals as callbacks."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tulip_poll import EventLoop
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signals here")
+
+
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    """Fail when a test leaves a handler or a wake-up descriptor behind."""
+    before = [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)]
+    yield
+    assert [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def kill(number: int = signal.SIGUSR1) -> None:
+    """Send a signal to this process."""
+    os.kill(os.getpid(), number)
+
+
+def test_a_signal_calls_back_in_a_round(any_loop: EventLoop) -> None:
+    calls: list[tuple[str, bool]] = []
+    any_loop.add_signal_handler(signal.SIGUSR1, lambda: calls.append(("one", any_loop._running)))
+    any_loop.add_signal_handler(signal.SIGUSR2, lambda: calls.append(("two", any_loop._running)))
+    any_loop.call_later(0.001, kill, signal.SIGUSR2)
+    any_loop.call_later(0.002, kill)
+    any_loop.call_later(0.003, any_loop.stop)
+    any_loop.run()
+    assert calls == [("two", True), ("one", True)]
+    any_loop.close()
+
+
+def test_each_signal_calls_back_again(loop: EventLoop) -> None:
+    calls: list[int] = []
+    loop.add_signal_handler(signal.SIGUSR1, calls.append, 1)
+    for _ in range(3):
+        loop.call_soon(kill)
+        loop.run()
+        loop.run_once(0)
+    assert calls == [1, 1, 1]
+    loop.close()
+
+
+def test_a_signal_that_the_kernel_gives_to_another_thread_ends_the_poll(
+    any_loop: EventLoop,
+) -> None:
+    """The main thread's poll is not interrupted then: Python writes to the wake-up descriptor."""
+    any_loop.add_signal_handler(signal.SIGUSR1, any_loop.release)
+    any_loop.hold()
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait)
+    thread.start()
+    assert thread.ident is not None
+    sender = threading.Timer(0.005, signal.pthread_kill, [thread.ident, signal.SIGUSR1])
+    sender.start()
+    any_loop.run()
+    leave.set()
+    thread.join()
+    sender.join()
+    any_loop.close()
+
+
+def test_a_handler_does_not_keep_the_run_going(loop: EventLoop) -> None:
+    loop.add_signal_handler(signal.SIGUSR1, pytest.fail, "no signal was sent")
+    loop.run()
+    assert loop.stats().readers == 0
+    assert loop.close().signals == (signal.SIGUSR1,)
+
+
+def test_another_handler_takes_the_place_of_the_first(loop: EventLoop) -> None:
+    calls: list[str] = []
+    first = loop.add_signal_handler(signal.SIGUSR1, calls.append, "first")
+    loop.add_signal_handler(signal.SIGUSR1, calls.append, "second")
+    assert first.cancelled
+    loop.call_soon(kill)
+    loop.run()
+    loop.run_once(0)
+    assert calls == ["second"]
+    assert loop.remove_signal_handler(signal.SIGUSR1)
+    assert not loop.close()
+
+
+def test_removing_puts_back_what_was_there(loop: EventLoop) -> None:
+    before: list[int] = []
+    old = signal.signal(signal.SIGUSR1, lambda number, _: before.append(number))
+    try:
+        assert not loop.remove_signal_handler(signal.SIGUSR1)
+        loop.add_signal_handler(signal.SIGUSR1, pytest.fail, "it was removed")
+        assert loop.remove_signal_handler(signal.SIGUSR1)
+        assert not loop.remove_signal_handler(signal.SIGUSR1)
+        kill()
+        assert before == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    loop.close()
+
+
+def test_a_signal_that_arrived_before_its_handler_was_removed_is_dropped(loop: EventLoop) -> None:
+    loop.add_signal_handler(signal.SIGUSR1, pytest.fail, "it was removed")
+    kill()
+    loop.remove_signal_handler(signal.SIGUSR1)
+    loop.run()
+    loop.close()
+
+
+def test_only_the_main_thread_can_add_one() -> None:
+    errors: list[str] = []
+
+    def target() -> None:
+        loop = EventLoop()
+        with pytest.raises(ValueError, match="main thread") as caught:
+            loop.add_signal_handler(signal.SIGUSR1, loop.stop)
+        errors.append(str(caught.value))
+        assert not loop.close()
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("number", [0, 4000, -1])
+def test_what_is_no_signal_is_refused(loop: EventLoop, number: int) -> None:
+    with pytest.raises(ValueError, match="signal"):
+        loop.add_signal_handler(number, loop.stop)
+    assert not loop.close()
+
+
+def test_what_the_kernel_does_not_allow_is_refused(loop: EventLoop) -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        loop.add_signal_handler(signal.SIGKILL, loop.stop)
+    assert not loop.close()
+
+
+def test_the_wake_up_descriptor_of_another_is_left_alone(loop: EventLoop) -> None:
+    """A loop that hosts this one, such as asyncio's, has one of its own."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end)
+    try:
+        loop.add_signal_handler(signal.SIGUSR1, loop.release)
+        loop.hold()
+        loop.call_soon(kill)
+        loop.run()
+        assert os.read(read_end, 10) == bytes([signal.SIGUSR1])
+        loop.close()
+    finally:
+        assert signal.set_wakeup_fd(-1) == write_end
+        os.close(read_end)
+        os.close(write_end)
+
+
+def test_a_flood_of_signals_blocks_nothing(loop: EventLoop) -> None:
+    calls: list[int] = []
+    loop.add_signal_handler(signal.SIGUSR1, calls.append, 1)
+    for _ in range(2000):
+        kill()
+    loop.run()
+    assert calls == [1] * 2000
+    loop.run_once(0)
+    loop.close()
