@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.downstream.wheels import Environment, gather_wheels, install_alone, run
+from tests.opponents.certificates import Certificates
 from tests.stack.workspace import LAYERS, package_folder
 
 pytestmark = pytest.mark.slow
@@ -34,6 +35,9 @@ WITH_IT = {
         "pycparser",
     },
 }
+
+# Their programs are given a server's certificate and the authority's.
+WITH_TLS = {"net", "http"}
 
 MYPY = ("--config-file=", "--strict", "--enable-error-code=unused-awaitable", "--pretty")
 
@@ -59,9 +63,10 @@ def test_exactly_this_is_installed(alone: tuple[str, Environment]) -> None:
     assert environment.distributions() == {f"tulip-{layer}", *WITH_IT[layer]}
 
 
-def test_the_program_runs(alone: tuple[str, Environment]) -> None:
+def test_the_program_runs(alone: tuple[str, Environment], certificates: Certificates) -> None:
     layer, environment = alone
-    result = environment.run(PROGRAMS / f"{layer}.py")
+    files = (certificates.server_file, certificates.authority_file) if layer in WITH_TLS else ()
+    result = environment.run(PROGRAMS / f"{layer}.py", *files)
     assert (result.returncode, result.stderr) == (0, "")
 
 

@@ -1,0 +1,282 @@
+"""What a stranger does with tulip-net: serve, connect, read by the line, speak TLS.
+
+Run with two files: a server's key and certificates, and the authority's certificate.
+"""
+
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Sequence
+from typing import assert_type
+
+from tulip_net import (
+    Address,
+    AddressInfo,
+    AnyCoroutine,
+    BrokenError,
+    BufferedReader,
+    BusyError,
+    Cancelled,
+    CancelScope,
+    CertificateError,
+    ClosedError,
+    ConnectError,
+    Coroutine,
+    Gen,
+    IncompleteReadError,
+    LimitError,
+    Listener,
+    NetError,
+    ResolveError,
+    Resolver,
+    SocketTransport,
+    SslTransport,
+    Task,
+    TaskCancelledError,
+    TaskGroup,
+    TlsError,
+    Transport,
+    TruncatedError,
+    WrongThreadError,
+    as_completed,
+    block,
+    call_in_thread,
+    client_context,
+    connect,
+    coroutine,
+    create_connection,
+    create_task,
+    create_transport,
+    current_context,
+    current_task,
+    fail_after,
+    getaddrinfo,
+    listen,
+    map_over,
+    move_on_after,
+    par,
+    run,
+    serve,
+    server_context,
+    shield,
+    sleep,
+    start_tls,
+    wait_all,
+    wait_any,
+    wait_for,
+    with_timeout,
+)
+
+SERVER_FILE, AUTHORITY_FILE = sys.argv[1:]
+
+
+@coroutine
+def shout(transport: Transport) -> Gen[None]:
+    """Answer each line in capitals, until the client has said its last."""
+    reader = BufferedReader(transport, limit=1000)
+    while line := (yield from reader.readline()):
+        yield from transport.send(line.upper())
+
+
+def port_of(listener: Listener) -> int:
+    """Return the port that a listener was given."""
+    address = listener.addresses[0]
+    assert_type(address, Address)
+    assert isinstance(address, tuple)
+    return address[1]
+
+
+@coroutine
+def talk_plainly() -> Gen[bytes]:
+    """Serve and connect under ``yield from``."""
+    listener = yield from listen("127.0.0.1")
+    assert_type(listener, Listener)
+    server = create_task(serve(shout, listener))
+    transport = yield from create_transport("localhost", port_of(listener))
+    assert_type(transport, Transport)
+    yield from transport.send(b"one\ntwo\nrest")
+    reader = BufferedReader(transport)
+    assert_type((yield from reader.readline()), bytes)
+    answer = yield from reader.readexactly(3)
+    assert_type(answer, bytes)
+    yield from transport.send_eof()
+    assert (yield from reader.readuntil(b"\n", b"T")) == b"\nREST"[:1]
+    assert (yield from reader.read(100)) == b"REST"
+    transport.close()
+    listener.close()
+    yield from server
+    return answer
+
+
+async def talk_over_tls() -> str | None:
+    """Serve and connect over TLS, under ``await``."""
+    listener = await listen("127.0.0.1")
+    server = create_task(serve(shout, listener, ssl=server_context(SERVER_FILE)))
+    trusting = client_context()
+    assert_type(trusting, ssl.SSLContext)
+    trusting.load_verify_locations(AUTHORITY_FILE)
+    transport = await create_transport("127.0.0.1", port_of(listener), ssl=trusting)
+    assert isinstance(transport, SslTransport)
+    version = transport.version
+    assert_type(version, str | None)
+    await transport.send(b"secret\n")
+    assert_type(await transport.recv(100), bytes)
+    await transport.aclose()
+    listener.close()
+    await server
+    return version
+
+
+async def connect_step_by_step() -> int:
+    """Look a name up, connect a socket, and wrap it."""
+    listener = await listen("127.0.0.1")
+    answers = await getaddrinfo("127.0.0.1", port_of(listener), family=socket.AF_INET)
+    assert_type(answers, list[AddressInfo])
+    family, kind, protocol, _, address = answers[0]
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    await connect(sock, address)
+    ours = SocketTransport(sock)
+    theirs = await listener.accept()
+    assert_type(theirs, SocketTransport)
+    await ours.send(memoryview(b"data"))
+    buffer = bytearray(10)
+    count = await theirs.recv_into(buffer)
+    assert_type(count, int)
+    with move_on_after(0.01):
+        assert_type(await start_tls(ours, server_hostname="localhost"), SslTransport)
+    for each in (ours, theirs, listener):
+        each.close()
+    return count
+
+
+@coroutine
+def find_elsewhere(host: str, port: int, *, family: int) -> Gen[Sequence[AddressInfo]]:
+    """Look names up in a table of our own."""
+    assert host == "our.name"
+    return (yield from getaddrinfo("127.0.0.1", port, family=family))
+
+
+@coroutine
+def connect_by_our_own_names() -> Gen[None]:
+    """Use another resolver."""
+    resolver: Resolver = find_elsewhere
+    listener = yield from listen("127.0.0.1")
+    sock = yield from create_connection("our.name", port_of(listener), resolver=resolver)
+    assert_type(sock, socket.socket)
+    sock.close()
+    listener.close()
+
+
+@coroutine
+def meet_the_errors() -> Gen[None]:
+    """Have each failure of the network named."""
+    ours, theirs = (SocketTransport(sock) for sock in pair())
+    yield from ours.send(b"no line end")
+    try:
+        yield from BufferedReader(theirs, limit=5).readline()
+    except LimitError as error:
+        assert_type(error.partial, bytes)
+        assert_type(error.limit, int)
+    waiting = create_task(theirs.recv(1))
+    yield from sleep(0)
+    assert isinstance((yield from failure_of(theirs.recv(1))), BusyError)
+    ours.close()
+    yield from waiting
+    assert isinstance((yield from failure_of(ours.recv(1))), ClosedError)
+    try:
+        yield from BufferedReader(theirs).readexactly(5)
+    except IncompleteReadError as error:
+        assert_type(error.partial, bytes)
+    theirs.close()
+    lost = yield from failure_of(create_transport("no-such-name.invalid", 80))
+    assert isinstance(lost, ResolveError)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        nobody = yield from failure_of(create_transport("127.0.0.1", port))
+    assert isinstance(nobody, ConnectError)
+    for kind in (BrokenError, TlsError, CertificateError, TruncatedError):
+        assert issubclass(kind, NetError)
+    assert issubclass(WrongThreadError, RuntimeError)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets that do not block."""
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    right.setblocking(False)
+    return left, right
+
+
+@coroutine
+def failure_of(coro: Coroutine[object]) -> Gen[Exception]:
+    """Return what a coroutine raises."""
+    try:
+        yield from coro
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        return error
+    raise AssertionError("it did not fail")
+
+
+@coroutine
+def use_what_lies_below() -> Gen[list[int]]:
+    """Use what this layer passes on from the one below: no second import is needed."""
+
+    @coroutine
+    def one(number: int) -> Gen[int]:
+        yield from sleep(0)
+        return number
+
+    numbers = yield from map_over(one, [1, 2])
+    assert_type((yield from par(one(3), call_in_thread(str, 4))), tuple[int, str])
+    assert_type((yield from with_timeout(60, one(5))), int)
+    tasks: list[Task[int]] = [create_task(one(number)) for number in (6, 7)]
+    for waiting in (wait_any(tasks), wait_for(1, tasks), wait_all(tasks)):
+        assert_type((yield from waiting), set[Task[int]])
+    for step in as_completed(tasks):
+        numbers.append((yield from step).result())
+
+    @coroutine
+    def body(group: TaskGroup) -> Gen[None]:
+        group.start_soon(one(8))
+        with fail_after(60), shield() as scope:
+            assert_type(scope, CancelScope)
+            yield from sleep(0)
+
+    yield from TaskGroup().run(body)
+    handle = current_context().eventloop.call_soon(current_task().unblock)
+    block(handle.cancel)
+    yield
+    endless: AnyCoroutine[None] = sleep(3600)
+    task = create_task(endless)
+    yield from sleep(0)
+    task.cancel()
+    yield from task.wait()
+    assert isinstance(task.exception(), TaskCancelledError)
+    assert not issubclass(Cancelled, Exception)
+    return numbers
+
+
+@coroutine
+def refused(transport: Transport, listener: Listener) -> Gen[None]:
+    """Each of these lines is a mistake that the type checker finds."""
+    transport.send(b"never sent")  # type: ignore[unused-awaitable]
+    transport.aclose()  # type: ignore[unused-awaitable]
+    yield from transport.send("text")  # type: ignore[arg-type]
+    yield from transport.close()  # type: ignore[misc, func-returns-value]
+    yield from transport.recv()  # type: ignore[call-arg]
+    yield from create_transport("localhost", "80")  # type: ignore[arg-type]
+    yield from serve(len, listener)  # type: ignore[arg-type]
+    line: str = yield from BufferedReader(transport).readline()  # type: ignore[assignment]
+    handler: Callable[[Transport], AnyCoroutine[object]] = shout
+    print(line, handler)
+
+
+if __name__ == "__main__":
+    assert run(talk_plainly()) == b"TWO"
+    assert run(talk_over_tls()) == "TLSv1.3"
+    assert run(connect_step_by_step()) == 4
+    run(connect_by_our_own_names())
+    run(meet_the_errors())
+    assert run(use_what_lies_below()) == [1, 2, 6, 7]
