@@ -19,10 +19,11 @@ Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per th
 ``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_task``,
 ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and ``_from_thread`` (calls from
 other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt`` (Ctrl-C), ``_introspect`` (the
-tree of tasks), ``_asyncio`` (the guest).
+tree of tasks), ``_asyncio`` (the guest), ``sync`` (locks, events, queues).
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
+from tulip_sched._asyncio import hosted_by_asyncio, run_in_asyncio, wait_asyncio
 from tulip_sched._blocking import block, block_r, block_w, call_in_thread, sleep, suspend
 from tulip_sched._context import Context, current_context, current_task, set_context_provider
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
@@ -55,19 +56,50 @@ from tulip_sched._waiting import (
     with_timeout,
 )
 from tulip_sched._watch import Watch
+from tulip_sched.sync import (
+    Barrier,
+    BoundedSemaphore,
+    BrokenBarrierError,
+    Condition,
+    Event,
+    LifoQueue,
+    Lock,
+    PriorityQueue,
+    Queue,
+    QueueEmpty,
+    QueueFull,
+    QueueShutDown,
+    RLock,
+    Semaphore,
+    WouldBlockError,
+)
 
 __all__ = [
     "AnyCoroutine",
+    "Barrier",
+    "BoundedSemaphore",
+    "BrokenBarrierError",
     "BusyError",
     "CancelScope",
     "Cancelled",
     "ClosedError",
+    "Condition",
     "Context",
     "Coroutine",
     "DeadlockError",
+    "Event",
     "EventLoop",
     "Gen",
     "Handle",
+    "LifoQueue",
+    "Lock",
+    "PriorityQueue",
+    "Queue",
+    "QueueEmpty",
+    "QueueFull",
+    "QueueShutDown",
+    "RLock",
+    "Semaphore",
     "SuspendError",
     "Task",
     "TaskCancelledError",
@@ -75,6 +107,7 @@ __all__ = [
     "TaskInfo",
     "ThreadRunner",
     "Watch",
+    "WouldBlockError",
     "WrongThreadError",
     "as_completed",
     "block",
@@ -90,10 +123,12 @@ __all__ = [
     "dump_tasks_on_signal",
     "fail_after",
     "format_task_tree",
+    "hosted_by_asyncio",
     "map_over",
     "move_on_after",
     "par",
     "run",
+    "run_in_asyncio",
     "set_context_provider",
     "shield",
     "sleep",
@@ -102,6 +137,7 @@ __all__ = [
     "task_tree",
     "wait_all",
     "wait_any",
+    "wait_asyncio",
     "wait_for",
     "with_timeout",
 ]

@@ -30,6 +30,8 @@ class Context:
     Attributes:
         current_task: The task that is running at this moment, or ``None`` in a plain callback.
         running: A run is under way.
+        foreign: Takes over a task that yielded something of another scheduler, which hosts
+            this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
         portal: The calls from other threads.
         failures: The failures that nobody asked for yet.
@@ -41,6 +43,7 @@ class Context:
     ) -> None:
         self.current_task: Task[Any] | None = None
         self.running = False
+        self.foreign: Callable[[Task[Any], object], bool] | None = None
         self.portal = Portal()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
@@ -84,6 +87,10 @@ class Context:
         loop, runner = self._given
         if runner is None and "threadrunner" in self.__dict__:
             self.__dict__.pop("threadrunner").shutdown()
+        if loop is None:
+            # Their owners may close them after the run; there is no loop to tell by then.
+            for watch in list(self.watches.values()):
+                watch.forget()
         self.watches.clear()
         if loop is None and "eventloop" in self.__dict__:
             self.__dict__.pop("eventloop").close()

@@ -319,6 +319,13 @@ class Task(Generic[T]):
 
     def _refuse(self, yielded: object) -> None:
         """Raise in the task: it suspended in a way that nothing would resume."""
+        context = self._context
+        if self._undo is None and context.foreign is not None:
+            context.current_task = self
+            taken = context.foreign(self, yielded)
+            context.current_task = None
+            if taken:
+                return
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
@@ -485,7 +492,7 @@ def _driven(coro: Any) -> Generator[None, None, Any]:
 
     @coroutine
     def drive() -> Gen[Any]:
-        return (yield from coro)
+        return (yield from coro.__await__())
 
     return iter(drive())
 

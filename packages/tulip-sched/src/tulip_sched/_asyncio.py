@@ -1,0 +1,244 @@
+"""The guest: tulip tasks inside a running asyncio program, in one thread.
+
+The tulip loop is hosted: asyncio watches its descriptor, which is readable exactly when there is
+work, and turns it then, or when its next timer is due. asyncio itself is imported only by the
+functions here, at their first use, so that nobody else pays for it.
+
+The rules that hold here:
+
+1. What crosses over is waited for to its end, in both directions: a cancelled wait cancels the
+   other side and goes on when that has cleaned up.
+2. A cancellation that was meant for the other side alone arrives here as `TaskCancelledError`,
+   an ordinary error.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+from tulip_sched._context import Context, current_context, current_task
+from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
+from tulip_sched._errors import Cancelled, TaskCancelledError
+from tulip_sched._failures import take_failures
+from tulip_sched._scopes import shield
+from tulip_sched._task import Task, create_task
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+
+async def run_in_asyncio(main: AnyCoroutine[T]) -> T:
+    """Run a tulip coroutine as a task, and wait for it in asyncio code.
+
+    Args:
+        main: A coroutine of tulip's; what it starts goes on beside it, as long as some
+            `run_in_asyncio` or `hosted_by_asyncio` is under way in this thread.
+
+    Returns:
+        What ``main`` returned.
+
+    Raises:
+        TaskCancelledError: The tulip task was cancelled, and not by asyncio.
+        BaseException: Whatever ``main`` raised.
+
+    Cancelling the asyncio task cancels the tulip task and waits for its end.
+    """
+    import asyncio
+
+    async with hosted_by_asyncio():
+        task = create_task(main)
+        ended = _asyncio_event_of(task)
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            task.cancel()
+            await _wait_in_spite_of_cancellation(ended)
+            if not task.cancelled() and task.exception() is not None:
+                return task.result()
+            raise
+        return task.result()
+
+
+@asynccontextmanager
+async def hosted_by_asyncio() -> AsyncIterator[None]:
+    """Keep this thread's tulip loop running inside asyncio for the length of the block.
+
+    Inside, asyncio code may start tasks (``create_task``) and use `run_in_asyncio`, and tulip
+    tasks may wait for asyncio's awaitables, directly or with `wait_asyncio`. Blocks may nest and
+    overlap. When the last one ends, tasks that are left are cancelled and waited for.
+
+    Raises:
+        RuntimeError: A run is under way in this thread, or no asyncio loop is.
+        ExceptionGroup: Tasks failed that nobody waited for.
+    """
+    context = current_context()
+    host = _hosts.get(id(context))
+    if host is None:
+        host = _hosts[id(context)] = _Host(context)
+    host.users += 1
+    try:
+        yield
+    finally:
+        host.users -= 1
+        if host.users == 0:
+            try:
+                await host.end_tasks()
+            finally:
+                # Somebody may have come while the last tasks ended.
+                if host.users == 0:
+                    del _hosts[id(context)]
+                    host.close()
+
+
+@coroutine
+def wait_asyncio(awaitable: Awaitable[T]) -> Gen[T]:
+    """Wait in a tulip task for something of asyncio's, which runs as an asyncio task.
+
+    Args:
+        awaitable: A coroutine, task or future of the asyncio loop that hosts this run.
+
+    Returns:
+        Its result.
+
+    Raises:
+        RuntimeError: No asyncio loop hosts this run.
+        TaskCancelledError: The asyncio task was cancelled, and not by this wait.
+        BaseException: Whatever it raised.
+
+    Cancelling the wait cancels the asyncio task and waits for its end.
+    """
+    import asyncio
+
+    task = current_task()
+    if id(task._context) not in _hosts:
+        if hasattr(awaitable, "close"):
+            awaitable.close()
+        raise RuntimeError(
+            f"task {task.name!r} cannot wait for {awaitable!r}: no asyncio loop hosts this run "
+            "(in asyncio code: await run_in_asyncio(main()))"
+        )
+    future = asyncio.ensure_future(awaitable)
+    try:
+        if not future.done():
+            _block_on(task, future, lambda: None)
+            yield
+    except Cancelled:
+        future.cancel()
+        with shield():
+            while not future.done():
+                _block_on(task, future, lambda: None)
+                yield
+        if not future.cancelled() and (error := future.exception()) is not None:
+            raise error from None
+        raise
+    try:
+        return future.result()
+    except asyncio.CancelledError as error:
+        raise TaskCancelledError(f"asyncio cancelled {future!r}") from error
+
+
+def _block_on(
+    task: Task[Any], future: "asyncio.Future[Any]", on_cancel: Callable[[], object]
+) -> None:
+    """Block the running task until a future of asyncio's is done."""
+
+    def wake(_: object) -> None:
+        task.unblock()
+
+    def undo() -> None:
+        future.remove_done_callback(wake)
+        on_cancel()
+
+    future.add_done_callback(wake)
+    task._block(undo)
+
+
+@final
+class _Host:
+    """One tulip loop inside one asyncio loop."""
+
+    def __init__(self, context: Context) -> None:
+        import asyncio
+
+        if context.running:
+            raise RuntimeError("a tulip run is already under way in this thread")
+        self.users = 0
+        self._asyncio = asyncio.get_running_loop()
+        self._context = context
+        self._timer: asyncio.TimerHandle | None = None
+        context.running = True
+        context.portal.open()
+        context.foreign = self._adopt
+        self._asyncio.add_reader(context.eventloop.fileno(), self._turn)
+
+    def _turn(self) -> None:
+        """Run one round of the tulip loop, and have asyncio wake it for its next timer."""
+        loop = self._context.eventloop
+        loop.run_once(0)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = loop.next_deadline()
+        if deadline is not None:
+            delay = max(0.0, deadline - loop.time())
+            self._timer = self._asyncio.call_later(delay, self._turn)
+
+    def _adopt(self, task: Task[Any], yielded: object) -> bool:
+        """Block a task on the asyncio future that it awaited directly."""
+        if yielded is None:
+            # asyncio.sleep(0) is a bare yield; so under a host it cannot be an error of ours.
+            self._context.eventloop.call_soon(task.unblock)
+            task._block(lambda: None)
+            return True
+        if getattr(yielded, "_asyncio_future_blocking", None) is None:
+            return False
+        future: asyncio.Future[Any] = yielded  # type: ignore[assignment]
+        future._asyncio_future_blocking = False
+        _block_on(task, future, future.cancel)
+        return True
+
+    async def end_tasks(self) -> None:
+        """Cancel the tasks that are left, wait for their ends, and raise what was lost."""
+        while self._context.tasks:
+            for task in list(self._context.tasks):
+                task.cancel()
+            oldest = next(iter(self._context.tasks))
+            await _wait_in_spite_of_cancellation(_asyncio_event_of(oldest))
+        failures = take_failures(self._context)
+        if failures:
+            raise BaseExceptionGroup("tasks failed that nobody waited for", failures)
+
+    def close(self) -> None:
+        """Take the tulip loop out of asyncio and close it."""
+        self._asyncio.remove_reader(self._context.eventloop.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._context.foreign = None
+        self._context.running = False
+        self._context.close()
+
+
+_hosts: dict[int, _Host] = {}
+"""By the identity of the context, which the host keeps alive."""
+
+
+def _asyncio_event_of(task: Task[Any]) -> "asyncio.Event":
+    """Return an asyncio event that is set when a tulip task is done."""
+    import asyncio
+
+    ended = asyncio.Event()
+    task.add_done_callback(lambda _: ended.set())
+    return ended
+
+
+async def _wait_in_spite_of_cancellation(ended: "asyncio.Event") -> None:
+    """Wait for an end that is already ordered; further cancellations cannot hasten it."""
+    import asyncio
+
+    while not ended.is_set():
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            continue

@@ -1,0 +1,232 @@
+"""Tulip tasks inside an asyncio program."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tulip_sched import (
+    Cancelled,
+    Gen,
+    SuspendError,
+    Task,
+    TaskCancelledError,
+    call_in_thread,
+    coroutine,
+    create_task,
+    current_task,
+    fail_after,
+    hosted_by_asyncio,
+    move_on_after,
+    run,
+    run_in_asyncio,
+    sleep,
+    wait_asyncio,
+)
+
+
+@coroutine
+def double(number: int) -> Gen[int]:
+    yield from sleep(0.001)
+    return 2 * number
+
+
+async def fail() -> None:
+    await sleep(0)
+    raise ZeroDivisionError("on the tulip side")
+
+
+async def asyncio_fail() -> None:
+    await asyncio.sleep(0)
+    raise ZeroDivisionError("on the asyncio side")
+
+
+def test_asyncio_awaits_a_tulip_coroutine() -> None:
+    assert asyncio.run(run_in_asyncio(double(21))) == 42
+
+
+def test_many_run_side_by_side() -> None:
+    async def main() -> list[int]:
+        return await asyncio.gather(*(run_in_asyncio(double(n)) for n in range(50)))
+
+    assert asyncio.run(main()) == [2 * n for n in range(50)]
+
+
+def test_an_error_crosses_to_asyncio() -> None:
+    with pytest.raises(ZeroDivisionError, match="on the tulip side"):
+        asyncio.run(run_in_asyncio(fail()))
+
+
+@pytest.mark.parametrize("way", [wait_asyncio, lambda awaitable: awaitable])
+def test_a_tulip_task_awaits_asyncio(way: Callable[[Awaitable[str]], Awaitable[str]]) -> None:
+    async def main() -> str:
+        return await way(asyncio.sleep(0.001, "result"))
+
+    assert asyncio.run(run_in_asyncio(main())) == "result"
+
+
+def test_a_generator_waits_for_asyncio() -> None:
+    @coroutine
+    def main() -> Gen[str]:
+        return (yield from wait_asyncio(asyncio.sleep(0.001, "result")))
+
+    assert asyncio.run(run_in_asyncio(main())) == "result"
+
+
+@pytest.mark.parametrize("way", [wait_asyncio, lambda awaitable: awaitable])
+def test_an_error_crosses_to_tulip(way: Callable[[Awaitable[None]], Awaitable[None]]) -> None:
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError, match="on the asyncio side"):
+            await way(asyncio_fail())
+
+    asyncio.run(run_in_asyncio(main()))
+
+
+def test_cancelling_the_asyncio_task_cancels_the_tulip_task_and_waits() -> None:
+    seen: list[str] = []
+
+    async def inside() -> None:
+        try:
+            await sleep(60)
+        except Cancelled:
+            with move_on_after(1) as scope:
+                scope.cancel()
+            seen.append("cleaned up")
+            raise
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await run_in_asyncio(inside())
+        seen.append("after")
+
+    asyncio.run(main())
+    assert seen == ["cleaned up", "after"]
+
+
+def test_cancelling_the_tulip_task_cancels_the_asyncio_task_and_waits() -> None:
+    seen: list[str] = []
+
+    async def inside() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.001)
+            seen.append("cleaned up")
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError), fail_after(0.01):
+            await wait_asyncio(inside())
+        seen.append("after")
+
+    asyncio.run(run_in_asyncio(main()))
+    assert seen == ["cleaned up", "after"]
+
+
+def test_a_future_awaited_directly_is_cancelled_with_the_task() -> None:
+    async def main() -> bool:
+        future = asyncio.get_running_loop().create_future()
+        with move_on_after(0.001):
+            await future
+        return future.cancelled()
+
+    assert asyncio.run(run_in_asyncio(main()))
+
+
+def test_a_cancellation_of_the_other_side_alone_is_an_ordinary_error() -> None:
+    async def tulip_side() -> None:
+        sleeping = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(sleeping.cancel)
+        with pytest.raises(TaskCancelledError):
+            await wait_asyncio(sleeping)
+
+    async def suicidal() -> None:
+        current_task().cancel()
+        await sleep(60)
+
+    async def main() -> None:
+        await run_in_asyncio(tulip_side())
+        with pytest.raises(TaskCancelledError):
+            await run_in_asyncio(suicidal())
+
+    asyncio.run(main())
+
+
+def test_tasks_live_as_long_as_the_host() -> None:
+    seen: list[str] = []
+
+    async def background() -> None:
+        try:
+            await sleep(0.001)
+            seen.append("worked")
+            await sleep(60)
+        finally:
+            seen.append("ended")
+
+    async def main() -> None:
+        async with hosted_by_asyncio():
+            Task(background()).start()
+            await asyncio.sleep(0.02)
+            assert await run_in_asyncio(double(1)) == 2
+
+    asyncio.run(main())
+    assert seen == ["worked", "ended"]
+
+
+def test_a_failure_nobody_waited_for_comes_out_of_the_host() -> None:
+    async def main() -> None:
+        async with hosted_by_asyncio():
+            Task(fail()).start()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(main())
+    assert isinstance(caught.value.exceptions[0], ZeroDivisionError)
+
+
+def test_threads_work_under_asyncio_too() -> None:
+    assert asyncio.run(run_in_asyncio(call_in_thread(lambda: 42))) == 42
+
+
+def test_waiting_for_asyncio_where_there_is_none_says_so() -> None:
+    async def wrapped() -> None:
+        with pytest.raises(RuntimeError, match="no asyncio loop hosts this run"):
+            await wait_asyncio(asyncio.sleep(0))
+
+    run(wrapped())
+    loop = asyncio.new_event_loop()
+
+    async def direct() -> None:
+        await loop.create_future()
+
+    try:
+        with pytest.raises(SuspendError, match="belongs to asyncio, but no asyncio loop"):
+            run(direct())
+    finally:
+        loop.close()
+
+
+def test_run_inside_a_hosted_run_is_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="inside a run"):
+            run()
+        await sleep(0)
+
+    asyncio.run(run_in_asyncio(main()))
+
+
+def test_hosting_inside_a_run_is_refused() -> None:
+    async def main() -> None:
+        await create_task(double(1))
+        with pytest.raises(RuntimeError, match="already under way"):
+            asyncio.run(run_in_asyncio(double(1)))
+
+    run(main())
+
+
+@pytest.mark.slow
+def test_importing_the_layer_does_not_import_asyncio() -> None:
+    code = "import sys, tulip_sched; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
