@@ -31,9 +31,9 @@ class Facility:
             yield self.pollster
 
 
-def facilities() -> list[object]:
-    """Return every facility that can be tried here, as parameters of a fixture."""
-    found: list[object] = [Facility("select", SelectPollster)]
+def facilities() -> list[Facility]:
+    """Return every facility that can be tried here, as the parameters of a fixture."""
+    found = [Facility("select", SelectPollster)]
     if hasattr(select, "poll"):
         found.append(Facility("poll", PollPollster))
     if hasattr(select, "epoll"):
@@ -41,15 +41,8 @@ def facilities() -> list[object]:
     if hasattr(select, "kqueue"):
         found.append(Facility("kqueue", KqueuePollster))
     elif sys.platform == "linux":
-        found += [Facility("kqueue-model", KqueuePollster, kqueue_model), _libkqueue()]
+        found.append(Facility("kqueue-model", KqueuePollster, kqueue_model))
+        name = libkqueue.find()
+        if name is not None:
+            found.append(Facility("libkqueue", KqueuePollster, libkqueue.load(name)))
     return found
-
-
-def _libkqueue() -> object:
-    name = libkqueue.find()
-    if name is None:
-        reason = "no libkqueue here: name it with TULIP_LIBKQUEUE, or install it"
-        return pytest.param(
-            Facility("libkqueue", KqueuePollster), marks=pytest.mark.skip(reason), id="libkqueue"
-        )
-    return Facility("libkqueue", KqueuePollster, libkqueue.load(name))

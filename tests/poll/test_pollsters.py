@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.poll import kqueue_model
-from tests.poll.facilities import Facility
+from tests.poll import kqueue_model, libkqueue
+from tests.poll.facilities import Facility, facilities
 from tests.poll.numbers import Numbers
 from tulip_poll import (
     ClosedError,
@@ -598,6 +598,13 @@ class TestChoice:
         monkeypatch.delattr(select, name, raising=False)
         with pytest.raises(NotImplementedError, match=f"no {name}.* on {sys.platform}"):
             kind()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kqueue is the system's own, or not at all")
+def test_the_real_libkqueue_takes_part() -> None:
+    if libkqueue.find() is None:
+        pytest.skip("no libkqueue here: name it with TULIP_LIBKQUEUE, or install it")
+    assert "libkqueue" in {facility.name for facility in facilities()}
 
 
 def test_a_loop_over_each_pollster_echoes(any_loop: EventLoop, pair: MakePair) -> None:

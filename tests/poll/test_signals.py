@@ -28,11 +28,18 @@ def kill(number: int = signal.SIGUSR1) -> None:
 
 def test_a_signal_calls_back_in_a_round(any_loop: EventLoop) -> None:
     calls: list[tuple[str, bool]] = []
-    any_loop.add_signal_handler(signal.SIGUSR1, lambda: calls.append(("one", any_loop._running)))
-    any_loop.add_signal_handler(signal.SIGUSR2, lambda: calls.append(("two", any_loop._running)))
+
+    def note(name: str) -> None:
+        calls.append((name, any_loop._running))
+        if len(calls) == 2:
+            any_loop.release()
+        else:
+            kill(signal.SIGUSR1)
+
+    any_loop.add_signal_handler(signal.SIGUSR1, note, "one")
+    any_loop.add_signal_handler(signal.SIGUSR2, note, "two")
+    any_loop.hold()
     any_loop.call_later(0.001, kill, signal.SIGUSR2)
-    any_loop.call_later(0.002, kill)
-    any_loop.call_later(0.003, any_loop.stop)
     any_loop.run()
     assert calls == [("two", True), ("one", True)]
     any_loop.close()
