@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from io import UnsupportedOperation
 
+import hosting_asyncio
+import hosting_tulip
 import pytest
 
-from examples import hosting_asyncio, hosting_tulip
 from tests.poll.facilities import Facility
 from tests.poll.numbers import Numbers
 from tulip_poll import EventLoop, PollPollster, SelectPollster
