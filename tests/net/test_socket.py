@@ -1,5 +1,6 @@
 """The socket transport, beyond what every transport must do."""
 
+import gc
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tulip_net import (
     SocketTransport,
     coroutine,
     create_task,
+    move_on_after,
     run,
     sleep,
 )
@@ -126,6 +128,11 @@ def test_a_reset_while_waiting_wakes_the_receiver() -> None:
     run(main())
 
 
+def drop(holder: list[SocketTransport]) -> None:
+    holder.clear()
+    gc.collect()  # the traceback of a cancelled receive may refer to it in a cycle
+
+
 def test_a_dropped_transport_warns_and_closes() -> None:
     a, b = socket.socketpair()
 
@@ -139,7 +146,7 @@ def test_a_dropped_transport_warns_and_closes() -> None:
         holder = [transport]
         del transport
         with pytest.warns(ResourceWarning, match="dropped without a close"):
-            holder.clear()
+            drop(holder)
         assert a.fileno() < 0
 
     run(main())
@@ -161,6 +168,20 @@ def test_a_transport_collected_in_another_thread_is_closed_as_well() -> None:
         assert a.fileno() < 0
 
     run(main())
+    b.close()
+
+
+def test_a_transport_may_be_closed_after_the_run() -> None:
+    a, b = socket.socketpair()
+
+    async def main() -> SocketTransport:
+        transport = SocketTransport(a)
+        with move_on_after(0.001):
+            await transport.recv(1)
+        return transport
+
+    run(main()).close()
+    assert a.fileno() < 0
     b.close()
 
 
