@@ -13,6 +13,8 @@ from collections.abc import Coroutine as NativeCoroutine
 from types import FunctionType
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
+from tulip_sched._debug import DEBUG, tracked
+
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -65,6 +67,11 @@ def coroutine(func: Callable[P, object]) -> Callable[P, Coroutine[Any]]:
     code = func.__code__
     if code.co_flags & inspect.CO_COROUTINE:
         return func
+    if code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        raise TypeError(
+            f"@coroutine needs a generator function or an async def, but "
+            f"{func.__qualname__}() is an async generator: an async def with a yield"
+        )
     if not code.co_flags & inspect.CO_GENERATOR:
         raise TypeError(
             f"@coroutine needs a generator function or an async def, but "
@@ -80,5 +87,7 @@ def coroutine(func: Callable[P, object]) -> Callable[P, Coroutine[Any]]:
     flagged.__kwdefaults__ = func.__kwdefaults__
     functools.update_wrapper(flagged, func)
     # The unflagged function must not be reachable: `inspect.unwrap` would show the wrong one.
+    # What the function itself wraps stays, as `inspect.signature` looks there.
     del flagged.__dict__["__wrapped__"]
-    return flagged
+    flagged.__dict__.update(func.__dict__)
+    return tracked(flagged) if DEBUG else flagged
