@@ -189,8 +189,7 @@ class _Host:
         """Block a task on the asyncio future that it awaited directly."""
         if yielded is None:
             # asyncio.sleep(0) is a bare yield; so under a host it cannot be an error of ours.
-            self._context.eventloop.call_soon(task.unblock)
-            task._block(lambda: None)
+            task._block(self._context.eventloop.call_soon(task.unblock).cancel)
             return True
         if getattr(yielded, "_asyncio_future_blocking", None) is None:
             return False

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._errors import DeadlockError
-from tulip_sched._suspension import describe_undo
+from tulip_sched._suspension import coroutine_stack, describe_undo
 from tulip_sched._task import WOKEN, Task
 
 
@@ -60,7 +60,7 @@ def task_tree(context: Context | None = None) -> tuple[TaskInfo, ...]:
             task.name,
             describe_undo(undo) if undo is not None and blocked else None,
             now - task._since if blocked else 0.0,
-            tuple(_stack(task._coro)),
+            tuple(coroutine_stack(task._coro)),
             tuple(info(child) for child in below.get(task, ())),
         )
 
@@ -126,14 +126,3 @@ def _lines(info: TaskInfo, stacks: bool) -> list[str]:
     for child in info.children:
         lines.extend("  " + line for line in _lines(child, stacks))
     return lines
-
-
-def _stack(coro: Any) -> Iterable[FrameSummary]:
-    """Follow a suspended coroutine inwards, through ``yield from`` and ``await``."""
-    while coro is not None:
-        frame = getattr(coro, "gi_frame", None) or getattr(coro, "cr_frame", None)
-        if frame is None:
-            return
-        code = frame.f_code
-        yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
-        coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)

@@ -4,6 +4,7 @@ from typing import TypeVar, overload
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
+from tulip_sched._debug import DEBUG, SLOW_SECONDS
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import take_failures
 from tulip_sched._interrupt import cancel_on_interrupt
@@ -14,14 +15,17 @@ T = TypeVar("T")
 
 
 @overload
-def run(main: AnyCoroutine[T]) -> T: ...
+def run(main: AnyCoroutine[T], *, debug: bool = DEBUG) -> T: ...
 @overload
-def run() -> None: ...
-def run(main: AnyCoroutine[T] | None = None) -> T | None:
+def run(*, debug: bool = DEBUG) -> None: ...
+def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None:
     """Run a coroutine as this thread's main task, until it ends.
 
     Args:
         main: The coroutine; without one, run until every task that was started is done.
+        debug: Report what holds up the loop for a tenth of a second or more. Default: whether
+            ``TULIP_DEBUG`` is set in the environment, which also has coroutines reported that
+            were called and never driven.
 
     Returns:
         What ``main`` returned.
@@ -45,6 +49,8 @@ def run(main: AnyCoroutine[T] | None = None) -> T | None:
         raise RuntimeError("run() was called inside a run of the same thread")
     context.running = True
     context.portal.open()
+    if debug:
+        context.eventloop.report_slow_callbacks(SLOW_SECONDS)
     try:
         if main is not None:
             return _run_main(context, main)

@@ -1,7 +1,8 @@
 """What is said about a suspension that went wrong, and where it was."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from traceback import FrameSummary
 from typing import Any, final
 
 
@@ -65,6 +66,17 @@ def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | Non
         f"task {task_name!r} yielded {yielded!r}, but a coroutine may only yield after block(), "
         "and nothing"
     )
+
+
+def coroutine_stack(coro: Any) -> Iterator[FrameSummary]:
+    """Follow a suspended coroutine inwards, through ``yield from`` and ``await``."""
+    while coro is not None:
+        frame = getattr(coro, "gi_frame", None) or getattr(coro, "cr_frame", None)
+        if frame is None:
+            return
+        code = frame.f_code
+        yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
+        coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)
 
 
 def _function_name(function: Callable[[], object]) -> str:

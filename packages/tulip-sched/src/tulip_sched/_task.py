@@ -25,7 +25,7 @@ from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, SuspendError, TaskCancelledError
 from tulip_sched._failures import note_failure
 from tulip_sched._scopes import CancelScope
-from tulip_sched._suspension import describe_undo, explain_yield
+from tulip_sched._suspension import coroutine_stack, describe_undo, explain_yield
 from tulip_sched._typing import override
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class Task(Generic[T]):
         "_base",
         "_callbacks",
         "_cancel_pending",
+        "_cancelled",
         "_context",
         "_coro",
         "_done",
@@ -110,6 +111,7 @@ class Task(Generic[T]):
         self._exception: BaseException | None = None
         self._callbacks: list[Callable[[Task[T]], object]] = []
         self._cancel_pending = False
+        self._cancelled = False
         self._done = False
         self._starter: ref[Task[Any]] | None = None
 
@@ -129,7 +131,7 @@ class Task(Generic[T]):
             RuntimeError: The task was started before.
         """
         if self._handle is not NOT_STARTED or self._done:
-            raise RuntimeError(f"task {self.name!r} was already started")
+            raise self._refused_start()
         context = self._context = current_context()
         self._handle = handle = Handle(self._step)
         loop = context.eventloop
@@ -164,7 +166,7 @@ class Task(Generic[T]):
 
     def cancelled(self) -> bool:
         """Return whether the task ended by being cancelled."""
-        return self._done and isinstance(self._exception, TaskCancelledError)
+        return self._cancelled
 
     def result(self) -> T:
         """Return what the coroutine returned.
@@ -204,8 +206,7 @@ class Task(Generic[T]):
         An exception out of the callback goes to the event loop's exception handler.
         """
         if self._done:
-            self.exception()
-            current_context().eventloop.call_soon(callback, self)
+            self._context.eventloop.call_soon(callback, self)
         else:
             self._callbacks.append(callback)
 
@@ -229,8 +230,7 @@ class Task(Generic[T]):
         if not self._done:
             self._block_until_done()
             yield
-        elif self._exception is not None:
-            self.exception()
+        self.exception()
 
     def __iter__(self) -> Generator[None, None, T]:
         """Wait for the end and return the result, or raise the exception."""
@@ -251,6 +251,12 @@ class Task(Generic[T]):
         else:
             state = "cancelled" if self.cancelled() else f"failed: {self._exception!r}"
         return f"<Task {self.name!r} {state}>"
+
+    def callback_source(self) -> str:
+        """Say what the task is and where it is suspended, for reports of slow callbacks."""
+        stack = [] if self._done else list(coroutine_stack(self._coro))
+        where = f" suspended at {stack[-1].filename}:{stack[-1].lineno}" if stack else ""
+        return f"task {self.name!r}{where}"
 
     # -- for whoever suspends and resumes tasks ----------------------------------------------
 
@@ -353,6 +359,11 @@ class Task(Generic[T]):
         self._callbacks.append(wake)
         waiter._block(partial(self._callbacks.remove, wake))
 
+    def _refused_start(self) -> RuntimeError:
+        if self._handle is NOT_STARTED:
+            return RuntimeError(f"task {self.name!r} is done: it cannot be started")
+        return RuntimeError(f"task {self.name!r} was already started")
+
     def _refuse_waiter(self, waiter: "Task[Any]") -> None:
         if waiter is self:
             raise RuntimeError(f"task {self.name!r} cannot wait for itself")
@@ -390,16 +401,17 @@ class Task(Generic[T]):
         # It may be in the queue still.
         self._handle.cancel()
         del self._coro, self._send, self._run
+        if exc is not None and not self._cancelled:
+            # Even if somebody waits: whoever does may be cancelled and never look.
+            note_failure(context, self, exc)
         callbacks = self._callbacks
         if callbacks:
             self._callbacks = []
             for callback in callbacks:
                 try:
                     callback(self)
-                except Exception as error:  # noqa: BLE001 - handed on to the loop
+                except BaseException as error:  # noqa: BLE001 - handed on to the loop
                     context.eventloop.call_soon(_reraise, error)
-        elif exc is not None and not isinstance(exc, TaskCancelledError):
-            note_failure(context, self, exc)
 
     def _leave_scopes(self) -> None:
         """Disarm the scopes that are still open: the root, and any that was left suspended."""
@@ -419,6 +431,7 @@ class Task(Generic[T]):
             ended = TimeoutError(f"task {self.name!r} timed out after {self._timeout:g} seconds")
         else:
             ended = TaskCancelledError(f"task {self.name!r} was cancelled")
+            self._cancelled = True
         ended.__cause__ = exc
         return ended
 
@@ -427,7 +440,7 @@ class Task(Generic[T]):
     def _join_scope(self, scope: CancelScope) -> None:
         """Before the start: continue the chain of scopes with the scope of a group."""
         if self._handle is not NOT_STARTED or self._done:
-            raise RuntimeError(f"task {self.name!r} was already started")
+            raise self._refused_start()
         self._scope = self._base = scope
         assert scope._members is not None
         scope._members.add(self)
@@ -497,5 +510,5 @@ def _driven(coro: Any) -> Generator[None, None, Any]:
     return iter(drive())
 
 
-def _reraise(error: Exception) -> None:
+def _reraise(error: BaseException) -> None:
     raise error

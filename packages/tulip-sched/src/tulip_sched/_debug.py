@@ -1,0 +1,89 @@
+"""Debug mode: reports the mistakes that cost too much to look for always.
+
+``TULIP_DEBUG=1`` in the environment switches it on when the package is imported, for every
+coroutine function that is defined from then on; ``run(..., debug=True)`` switches on, for one
+run, what does not need that: the reports of slow callbacks.
+
+What is reported: a coroutine that was called and never driven, as a `RuntimeWarning` at the line
+that called it; a callback or a step of a task that held up the loop for `SLOW_SECONDS`, in the
+log of ``tulip_poll``. A ``yield`` of something that is not ours raises in any mode: it costs
+nothing to see.
+"""
+
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Callable, Generator
+from types import FrameType, FunctionType, GeneratorType
+from typing import Any, Final, final
+
+DEBUG: Final = os.environ.get("TULIP_DEBUG", "") not in {"", "0"}
+
+SLOW_SECONDS: Final = 0.1
+"""What asyncio's debug mode takes for slow, and what people notice."""
+
+
+def tracked(func: FunctionType) -> Callable[..., "TrackedCoroutine"]:
+    """Wrap a generator function so that calls which are never driven are reported."""
+
+    @functools.wraps(func)
+    def call(*args: Any, **kwargs: Any) -> TrackedCoroutine:
+        return TrackedCoroutine(func(*args, **kwargs), _caller(sys._getframe(1)))
+
+    return call
+
+
+def _caller(frame: FrameType) -> FrameType:
+    """Skip our own functions that pass a call on, such as `sleep`."""
+    while frame.f_globals.get("__name__", "").startswith("tulip_sched.") and frame.f_back:
+        frame = frame.f_back
+    return frame
+
+
+@final
+class TrackedCoroutine:
+    """A generator that knows who called for it, and tells when nobody drives it."""
+
+    def __init__(self, generator: "GeneratorType[None, None, Any]", frame: FrameType) -> None:
+        self._generator = generator
+        self._place = (frame.f_code.co_filename, frame.f_lineno)
+        self._driven = False
+
+    def __iter__(self) -> Generator[None, None, Any]:
+        self._driven = True
+        return self._generator
+
+    def __await__(self) -> Generator[None, None, Any]:
+        self._driven = True
+        return (yield from self._generator)
+
+    def send(self, value: None) -> None:
+        self._driven = True
+        return self._generator.send(value)
+
+    def throw(self, error: BaseException) -> None:
+        self._driven = True
+        return self._generator.throw(error)
+
+    def close(self) -> None:
+        self._driven = True
+        self._generator.close()
+
+    @property
+    def gi_frame(self) -> FrameType | None:
+        return self._generator.gi_frame
+
+    @property
+    def gi_yieldfrom(self) -> object:
+        return self._generator.gi_yieldfrom
+
+    def __del__(self) -> None:
+        if not self._driven:
+            name = self._generator.__qualname__
+            warnings.warn_explicit(
+                f"coroutine {name}() was called and never driven: "
+                "is a 'yield from' or an 'await' missing?",
+                RuntimeWarning,
+                *self._place,
+            )
