@@ -1,0 +1,195 @@
+"""The command line, as the program that people run."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from tests.opponents.certificates import Certificates
+from tests.opponents.nginx import Nginx
+from tulip_http.cli import main
+
+
+def tulip_http(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tulip_http.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def trust(certificates: Certificates) -> list[str]:
+    return ["--cafile", str(certificates.authority_file)]
+
+
+@pytest.mark.slow
+def test_a_line_for_each_url(nginx: Nginx, trust: list[str]) -> None:
+    urls = [
+        nginx.url("/hello.txt"),
+        nginx.tls_url("/medium.bin"),
+        nginx.url("/missing"),
+        nginx.url("/chunked/page.html"),
+    ]
+    result = tulip_http(*trust, *urls)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert len(lines) == 4
+    for url, status, size in zip(
+        urls, (200, 200, 404, 200), ("17", "1,048,576", "[0-9]+", "2,800"), strict=True
+    ):
+        pattern = rf" *[0-9.]+ s  {status}  {size} bytes  {re.escape(url)}"
+        assert any(re.fullmatch(pattern, line) for line in lines), (pattern, lines)
+
+
+@pytest.mark.slow
+def test_errors_in_words_and_status_1(nginx: Nginx) -> None:
+    urls = [
+        "http://127.0.0.1:1/",
+        "http://no-such-host.invalid/",
+        "ftp://h/",
+        "http://h:99999/",
+        "nonsense",
+        nginx.tls_url("/hello.txt"),
+        nginx.url("/hello.txt"),
+    ]
+    result = tulip_http(*urls)
+    assert (result.returncode, result.stderr) == (1, "")
+    for words in (
+        "ConnectError: cannot connect to 127.0.0.1:1: 127.0.0.1:1: Connection refused",
+        "ConnectError: cannot resolve 'no-such-host.invalid'",
+        "UnsupportedProtocol: scheme 'ftp'",
+        "InvalidURL: port 99999 is out of range",
+        "InvalidURL: no scheme",
+        "CertificateError: the certificate of '127.0.0.1' does not verify",
+        "200  17 bytes",
+    ):
+        assert words in result.stdout
+
+
+def test_insecure_means_unverified(nginx: Nginx, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-k", nginx.tls_url("/hello.txt")]) == 0
+    assert "200  17 bytes" in capsys.readouterr().out
+
+
+def test_fail_counts_error_statuses(nginx: Nginx, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([nginx.url("/missing")]) == 0
+    assert main(["--fail", nginx.url("/missing")]) == 1
+    assert capsys.readouterr().out.count("404  ") == 2
+
+
+def test_output(nginx: Nginx, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    file = tmp_path / "page"
+    assert main(["-o", str(file), nginx.url("/hello.txt")]) == 0
+    assert file.read_text() == "hello from nginx\n"
+    assert main(["-o", "-", nginx.url("/hello.txt")]) == 0
+    captured = capfdbinary.readouterr()
+    assert captured.out.endswith(b"hello from nginx\n")
+    assert b"200  17 bytes" in captured.err
+    assert main(["-o", str(tmp_path / "no" / "folder"), nginx.url("/hello.txt")]) == 1
+    assert b"cannot write to" in capfdbinary.readouterr().out
+
+
+def test_head_headers_and_method(nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["-I", nginx.url("/medium.bin")]) == 0
+    assert b"200  0 bytes" in capfdbinary.readouterr().out
+    assert main(["-X", "put", "-H", "X-Test: a:b", "-o", "-", nginx.url("/request")]) == 0
+    assert capfdbinary.readouterr().out == b"PUT /request a:b"
+
+
+def test_gives_up_in_time(nginx: Nginx, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--timeout", "0.1", nginx.url("/silent"), nginx.url("/hello.txt")]) == 1
+    output = capsys.readouterr().out
+    assert "gave up after 0.1 s, with 0 bytes" in output
+    assert "200  17 bytes" in output
+
+
+def test_more_urls_than_are_fetched_at_once(
+    nginx: Nginx, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--parallel", "2", *[nginx.url(f"/hello.txt?{n}") for n in range(20)]]) == 0
+    assert capsys.readouterr().out.count("200  17 bytes") == 20
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "the following arguments are required: URL"),
+        (["-o", "file", "http://a/", "http://b/"], "is one file, and there are 2 URLs"),
+        (["-H", "nonsense", "http://a/"], "'nonsense' has no colon"),
+        (["-m", "0", "http://a/"], "0 is not more than 0 seconds"),
+        (["--parallel", "0", "http://a/"], "0 is less than 1"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_of_certificates_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("missing.pem", "empty.pem"):
+        assert main(["--cafile", str(tmp_path / name), "https://h/"]) == 2
+        assert f"cannot read --cafile {tmp_path / name}" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, text in (("--help", "Exit status"), ("--version", "tulip-http ")):
+        with pytest.raises(SystemExit) as exit_:
+            main([option])
+        assert exit_.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough(nginx: Nginx) -> None:
+    urls = [nginx.url(f"/hello.txt?{number}") for number in range(200)]
+    program = [sys.executable, "-m", "tulip_http.cli", "--parallel", "1", *urls]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(nginx: Nginx) -> None:
+    pytest.importorskip("tqdm", reason="no bars without tqdm; install it with `pip install tqdm`")
+    shown, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    program = [sys.executable, "-m", "tulip_http.cli", nginx.url("/big.bin")]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=terminal) as process:
+        os.close(terminal)
+        assert b"/big.bin:" in everything(shown)
+        assert process.stdout is not None
+        assert b"200  104,857,600 bytes" in process.stdout.read()
+    os.close(shown)
+    assert process.returncode == 0
+
+
+def everything(descriptor: int) -> bytes:
+    """Read a terminal until nobody writes to it any more."""
+    found = b""
+    while True:
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:  # EIO is how Linux says that the other side is gone
+            return found
+        if not data:
+            return found
+        found += data
