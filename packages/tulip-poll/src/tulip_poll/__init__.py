@@ -7,9 +7,9 @@ option and no protocol; it runs callbacks.
 
 In reading order: ``_errors``, ``_descriptors`` (what an ``fd`` may be), ``_source`` (where a
 callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_pollster`` (the
-contract), ``pollsters`` (one file for each kernel facility), ``_wakeup`` (the self-pipe),
-``_stats`` (what a loop tells of itself), ``_iteration`` (the rounds), ``_signals``, ``_children``,
-``_eventloop``, ``_threads``.
+contract), ``pollsters`` (one file for each kernel facility), ``_wrapper`` (a pollster around
+another), ``_wakeup`` (the self-pipe), ``_stats`` (what a loop tells of itself), ``_iteration`` (the
+rounds), ``_signals``, ``_children``, ``_eventloop``, ``_threads``.
 """
 
 from tulip_poll._children import Child, ChildProcess
@@ -17,10 +17,11 @@ from tulip_poll._descriptors import FileDescriptor, HasFileno
 from tulip_poll._errors import ClosedError, WrongThreadError
 from tulip_poll._eventloop import EventLoop
 from tulip_poll._handle import Handle, TimerHandle
-from tulip_poll._iteration import ExceptionHandler
+from tulip_poll._iteration import Arrange, ExceptionHandler
 from tulip_poll._pollster import Pollster
 from tulip_poll._stats import Leftovers, LoopStats, SlowCallback
 from tulip_poll._threads import ThreadRunner
+from tulip_poll._wrapper import PollsterWrapper
 from tulip_poll.pollsters import (
     EpollPollster,
     KqueuePollster,
@@ -30,6 +31,7 @@ from tulip_poll.pollsters import (
 )
 
 __all__ = [
+    "Arrange",
     "Child",
     "ChildProcess",
     "ClosedError",
@@ -44,6 +46,7 @@ __all__ = [
     "LoopStats",
     "PollPollster",
     "Pollster",
+    "PollsterWrapper",
     "SelectPollster",
     "SlowCallback",
     "ThreadRunner",

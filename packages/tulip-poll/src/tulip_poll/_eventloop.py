@@ -9,7 +9,7 @@ from typing import TypeVarTuple, final
 from tulip_poll._children import Child, Children
 from tulip_poll._descriptors import FileDescriptor
 from tulip_poll._handle import Handle
-from tulip_poll._iteration import Iteration
+from tulip_poll._iteration import Arrange, Iteration
 from tulip_poll._pollster import Pollster
 from tulip_poll._signals import Signals
 from tulip_poll._stats import Leftovers, LoopStats
@@ -40,7 +40,11 @@ class EventLoop(Iteration):
     """
 
     def __init__(
-        self, pollster: Pollster | None = None, clock: Callable[[], float] = monotonic
+        self,
+        pollster: Pollster | None = None,
+        clock: Callable[[], float] = monotonic,
+        *,
+        arrange: Arrange | None = None,
     ) -> None:
         """Make a loop.
 
@@ -49,8 +53,12 @@ class EventLoop(Iteration):
                 ``None`` for the best that the platform has.
             clock: Returns seconds since some moment, and never goes back, as the time of day
                 does.
+            arrange: For tests that try out other orders: called before step 4 with the queue,
+                which it may put into another order. It returns how many callbacks run in this
+                round, at least one if there is one; the others stay for the next. ``None`` for
+                the order promised above.
         """
-        super().__init__(default_pollster() if pollster is None else pollster, clock)
+        super().__init__(default_pollster() if pollster is None else pollster, clock, arrange)
         self._children = Children(self)
         self._signals: Signals | None = None
 

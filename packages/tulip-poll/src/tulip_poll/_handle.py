@@ -50,6 +50,14 @@ class Handle:
         """Whether the handle was cancelled, or its descriptor's interest removed."""
         return self._call is _nothing
 
+    @property
+    def receiver(self) -> object:
+        """The object whose method is the callback; ``None`` for another one, or with arguments.
+
+        By it a tool can tell whose turn it is, a task's for example.
+        """
+        return getattr(self._call, "__self__", None)
+
     @override
     def __repr__(self) -> str:
         what = "cancelled" if self.cancelled else source_of(self._call)
