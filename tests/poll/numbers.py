@@ -23,6 +23,11 @@ class Numbers:
         self._open.add(made)
         return made
 
+    def duplicate_at(self, fd: int, number: int) -> None:
+        """Make this very number another one for the same open file."""
+        os.dup2(fd, number)
+        self._open.add(number)
+
     def close(self, fd: int) -> None:
         """Close a number."""
         self._open.remove(fd)
@@ -36,8 +41,7 @@ class Numbers:
 
     def move(self, fd: int, number: int) -> None:
         """Give an open file another number, closing what has it now."""
-        os.dup2(fd, number)
-        self._open.add(number)
+        self.duplicate_at(fd, number)
         self.close(fd)
 
     def pipe_at(self, number: int) -> int:

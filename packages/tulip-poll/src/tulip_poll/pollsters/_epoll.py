@@ -86,14 +86,16 @@ class EpollPollster(Pollster):
             events = self._without_ghosts(events)
         ready: list[Handle] = []
         for fd, mask in events:
-            reader = writer = None
             # Whatever is not plainly the other direction's: hang-up and errors are both's.
-            if mask & ~EPOLLOUT and (reader := readers.get(fd)) is not None:
+            reader = readers.get(fd) if mask & ~EPOLLOUT else None
+            writer = writers.get(fd) if mask & ~EPOLLIN else None
+            if reader is not None:
                 ready.append(reader)
-            if mask & ~EPOLLIN and (writer := writers.get(fd)) is not None:
+            if writer is not None:
                 ready.append(writer)
-            if reader is writer:
-                self._drop_unwanted(fd)
+            elif reader is None:
+                # We tell the kernel of every change at once, so this can only be a ghost.
+                self._rebuild()
         return ready
 
     @override
@@ -163,16 +165,6 @@ class EpollPollster(Pollster):
         except OSError:
             # ENOENT or EBADF: it was closed first.
             self._suspects.add(fd)
-
-    def _drop_unwanted(self, fd: int) -> None:
-        """Deal with an event that no handle is registered for: a ghost's, as we are eager."""
-        if self._interest(fd):
-            return
-        try:
-            self._epoll.modify(fd, 0)
-            self._epoll.unregister(fd)
-        except OSError:
-            self._rebuild()
 
     def _without_ghosts(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Leave out events of suspects that the file now behind the number does not have."""
