@@ -1,0 +1,114 @@
+"""Tulip, in generators."""
+
+from collections.abc import Callable
+from typing import TypeVarTuple
+
+from benchmarks.harness.meter import Meter
+from benchmarks.scheduling.bursts import bursts
+from tulip_sched import (
+    Coroutine,
+    Gen,
+    TaskGroup,
+    call_in_thread,
+    coroutine,
+    create_task,
+    current_context,
+    fail_after,
+    sleep,
+)
+from tulip_sched import run as run_tulip
+
+Ts = TypeVarTuple("Ts")
+
+
+def run(case: Callable[[Meter], Coroutine[None]], meter: Meter) -> None:
+    """Run a case."""
+    run_tulip(case(meter))
+
+
+@coroutine
+def switch(meter: Meter) -> Gen[None]:
+    """Take turns among 100 tasks."""
+
+    @coroutine
+    def turns(count: int) -> Gen[None]:
+        for _ in range(count):
+            yield from sleep(0)
+
+    for count in meter:
+        yield from in_group(turns, count // 100)
+
+
+@coroutine
+def spawn_one(meter: Meter) -> Gen[None]:
+    """Start a task and wait for it, one at a time."""
+    for count in meter:
+        for _ in range(count):
+            yield from create_task(nothing())
+
+
+@coroutine
+def spawn_many(meter: Meter) -> Gen[None]:
+    """Start tasks in a group, 100 at a time."""
+    for count in meter:
+        for _ in range(count // 100):
+            yield from in_group(nothing)
+
+
+@coroutine
+def timeout(meter: Meter) -> Gen[None]:
+    """Enter and leave a timeout."""
+    for count in meter:
+        for _ in range(count):
+            with fail_after(10):
+                pass
+    yield from sleep(0)
+
+
+@coroutine
+def threadsafe(meter: Meter) -> Gen[None]:
+    """Call into the loop from another thread."""
+    loop = current_context().eventloop
+    yield from call_in_thread(bursts, meter, loop.call_soon_threadsafe)
+
+
+@coroutine
+def lock(meter: Meter) -> Gen[None]:
+    """Take and give back a lock that nobody else wants."""
+    from tulip_sched import Lock
+
+    mutex = Lock()
+    for count in meter:
+        for _ in range(count):
+            yield from mutex.acquire()
+            mutex.release()
+
+
+@coroutine
+def queue(meter: Meter) -> Gen[None]:
+    """Put an item into a queue and take it out."""
+    from tulip_sched import Queue
+
+    items: Queue[int] = Queue(10)
+    for count in meter:
+        for item in range(count):
+            yield from items.put(item)
+            yield from items.get()
+
+
+@coroutine
+def nothing() -> Gen[None]:
+    """Do nothing, as a coroutine."""
+    yield from ()
+
+
+def in_group(make: Callable[[*Ts], Coroutine[None]], *arguments: *Ts) -> Coroutine[None]:
+    """Run 100 tasks in a group."""
+
+    @coroutine
+    def body(group: TaskGroup) -> Gen[None]:
+        for _ in range(100):
+            group.start_soon(make(*arguments))
+        yield from ()
+
+    return TaskGroup().run(body)
