@@ -13,8 +13,6 @@ import math
 from collections.abc import Callable
 from typing import Protocol, final
 
-from tulip_net import CancelScope
-
 
 class Timer(Protocol):
     """A callback that will be called."""
@@ -38,35 +36,35 @@ class Clock(Protocol):
 
 @final
 class Alarm:
-    """Cancels a scope when its time is up.
+    """Calls a function when its time is up.
 
     Args:
         loop: Whose clock and timers are used.
     """
 
-    __slots__ = ("_deadline", "_fires_at", "_loop", "_scope", "_timer")
+    __slots__ = ("_callback", "_deadline", "_fires_at", "_loop", "_timer")
 
     def __init__(self, loop: Clock) -> None:
         self._loop = loop
-        self._scope: CancelScope | None = None
+        self._callback: Callable[[], object] | None = None
         self._deadline = math.inf
         self._timer: Timer | None = None
         self._fires_at = math.inf
 
-    def set(self, scope: CancelScope, deadline: float) -> None:
-        """Cancel ``scope`` at ``deadline`` on the loop's clock, instead of what was set."""
-        self._scope = scope
+    def set(self, callback: Callable[[], object], deadline: float) -> None:
+        """Call ``callback`` at ``deadline`` on the loop's clock, instead of what was set before."""
+        self._callback = callback
         self._deadline = deadline
         if deadline < self._fires_at:
             self._arm(deadline)
 
     def clear(self) -> None:
-        """Cancel nothing. The timer stays: the next request will most likely use it."""
-        self._scope = None
+        """Call nothing. The timer stays: the next request will most likely use it."""
+        self._callback = None
 
     def close(self) -> None:
         """Clear, and take the timer out of the loop."""
-        self._scope = None
+        self._callback = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -81,9 +79,9 @@ class Alarm:
     def _fire(self) -> None:
         self._timer = None
         self._fires_at = math.inf
-        if self._scope is None:
+        if self._callback is None:
             return
         if self._deadline <= self._loop.time():
-            self._scope.cancel()
+            self._callback()
         else:
             self._arm(self._deadline)

@@ -100,10 +100,10 @@ class Client:
         limits: Limits = DEFAULT_LIMITS,
         tls: TlsTypes = True,
     ) -> None:
-        self.base_url = None if base_url is None else URL(base_url)
-        self.headers = _merged(_DEFAULT_HEADERS, headers)
-        self.params = params
-        self.timeout = Timeout.of(timeout)
+        self.base_url: URL | None = None if base_url is None else URL(base_url)
+        self.headers: Headers = _merged(_DEFAULT_HEADERS, headers)
+        self.params: ParamTypes | None = params
+        self.timeout: Timeout = Timeout.of(timeout)
         self._pool = Pool(limits, tls)
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:

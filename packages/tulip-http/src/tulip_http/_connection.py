@@ -38,7 +38,6 @@ from tulip_http._typing import override
 from tulip_http.wire._http1 import ResponseParser, serialize_head
 from tulip_net import (
     BrokenError,
-    CancelScope,
     ClosedError,
     Gen,
     Task,
@@ -90,6 +89,7 @@ class Connection:
     __slots__ = (
         "_alarm",
         "_ends",
+        "_expired",
         "_late",
         "_limits",
         "_loop",
@@ -117,6 +117,7 @@ class Connection:
         self._sender: Task[None] | None = None
         self._timeout: Timeout | None = None
         self._ends = math.inf  # of the call
+        self._expired = False
         self._late: type[ReadTimeout | WriteTimeout] = WriteTimeout
         self.free_since = self._loop.time()
         self.served = 0
@@ -150,22 +151,35 @@ class Connection:
         self._request = request
         self._timeout = timeout
         self._ends = math.inf if timeout.total is None else began + timeout.total
-        self._parser.start(request.method)
         self.served += 1
-        scope = CancelScope()
+        parser, transport = self._parser, self._transport
+        parser.start(request.method)
+        # Written out flat: each generator in between costs every request (benchmarks/, GET 1 KiB).
         try:
-            with scope:
-                yield from self._send(scope, request)
-                yield from self._receive_head(scope)
-                seconds = self._loop.time() - began
-                content = (yield from self._receive_all(scope)) if whole else None
+            data = self._begin(request)
+            if data:
+                self._set_alarm(WriteTimeout)
+                try:
+                    yield from transport.send(data)
+                except BrokenError as error:
+                    yield from self._answer_after_all(error)
+            while parser.head is None:
+                if self._sender is None or self._sent():
+                    self._set_alarm(ReadTimeout)
+                data = yield from transport.recv(_HEAD_READ)
+                if data:
+                    parser.feed(data)
+                else:
+                    parser.feed_eof()
+            seconds = self._loop.time() - began
+            content = None
+            if whole:
+                content = (
+                    parser.take_body() if parser.complete else (yield from self._receive_all())
+                )
         except BaseException as error:
             self._fail(error)
             raise
-        if scope.cancelled_caught:
-            raise self._timed_out()
-        parser = self._parser
-        assert parser.head is not None
         response = Response(
             request,
             parser.head,
@@ -189,17 +203,13 @@ class Connection:
         assert self._timeout is not None
         total = self._timeout.total
         self._ends = math.inf if total is None else self._loop.time() + total
-        scope = CancelScope()
         try:
-            with scope:
-                while not data and not parser.complete:
-                    yield from self._receive_some(scope, _BODY_READ)
-                    data = parser.take_body()
+            while not data and not parser.complete:
+                yield from self._receive_some()
+                data = parser.take_body()
         except BaseException as error:
             self._fail(error)
             raise
-        if scope.cancelled_caught:
-            raise self._timed_out()
         if data:
             self._alarm.clear()
         else:
@@ -251,39 +261,35 @@ class Connection:
 
     # Sending.
 
-    @coroutine
-    def _send(self, scope: CancelScope, request: Request) -> Gen[None]:
-        host = None if "host" in request.headers else request.url.netloc
-        data = serialize_head(request.method, request.url.target, host, request.headers.block())
+    def _begin(self, request: Request) -> bytes | None:
+        """Return all of a small request; send a large one in a task, and return None."""
+        headers = request.headers
+        host = None if headers.has(b"host") else request.url.netloc
+        data = serialize_head(request.method, request.url.target, host, headers.block())
         content = request.content
-        if content:
-            if len(content) > _SEND_AT_ONCE:
-                self._sender = create_task(
-                    self._send_large(scope, data, content), "tulip-http-send"
-                )
-                return
-            data += content
-        self._set_alarm(scope, WriteTimeout)
-        try:
-            yield from self._transport.send(data)
-        except BrokenError as error:
-            yield from self._answer_after_all(scope, error)
+        if not content:
+            return data
+        if len(content) <= _SEND_AT_ONCE:
+            return data + content
+        self._sender = create_task(self._send_large(data, content), "tulip-http send")
+        return None
 
     @coroutine
-    def _send_large(self, scope: CancelScope, head: bytes, content: bytes) -> Gen[None]:
+    def _send_large(self, head: bytes, content: bytes) -> Gen[None]:
         view = memoryview(content)
-        self._set_alarm(scope, WriteTimeout)
+        self._set_alarm(WriteTimeout)
         yield from self._transport.send(head)
         for at in range(0, len(view), _SEND_PIECE):
-            self._set_alarm(scope, WriteTimeout)
+            self._set_alarm(WriteTimeout)
             yield from self._transport.send(view[at : at + _SEND_PIECE])
-        self._set_alarm(scope, ReadTimeout)
+        self._set_alarm(ReadTimeout)
 
     @coroutine
-    def _answer_after_all(self, scope: CancelScope, error: BrokenError) -> Gen[None]:
+    def _answer_after_all(self, error: BrokenError) -> Gen[None]:
         """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
         try:
-            yield from self._receive_head(scope)
+            while self._parser.head is None:
+                yield from self._receive_some()
         except (BrokenError, RemoteProtocolError):
             raise error from None
 
@@ -295,13 +301,7 @@ class Connection:
     # Receiving.
 
     @coroutine
-    def _receive_head(self, scope: CancelScope) -> Gen[None]:
-        parser = self._parser
-        while parser.head is None:
-            yield from self._receive_some(scope, _HEAD_READ)
-
-    @coroutine
-    def _receive_all(self, scope: CancelScope) -> Gen[bytes]:
+    def _receive_all(self) -> Gen[bytes]:
         parser = self._parser
         most = math.inf if self._limits.max_body is None else self._limits.max_body
         chunks, size = [], 0
@@ -316,13 +316,13 @@ class Connection:
                 )
             if parser.complete:
                 return b"".join(chunks)  # of one piece, that piece itself
-            yield from self._receive_some(scope, _BODY_READ)
+            yield from self._receive_some()
 
     @coroutine
-    def _receive_some(self, scope: CancelScope, limit: int) -> Gen[None]:
+    def _receive_some(self) -> Gen[None]:
         if self._sent():
-            self._set_alarm(scope, ReadTimeout)
-        data = yield from self._transport.recv(limit)
+            self._set_alarm(ReadTimeout)
+        data = yield from self._transport.recv(_BODY_READ)
         if data:
             self._parser.feed(data)
         else:
@@ -340,31 +340,30 @@ class Connection:
 
     # Time, and what went wrong.
 
-    def _set_alarm(self, scope: CancelScope, late: type[ReadTimeout | WriteTimeout]) -> None:
+    def _set_alarm(self, late: type[ReadTimeout | WriteTimeout]) -> None:
+        """Close the transport, and so wake whoever waits on it, when this takes too long."""
         timeout = self._timeout
         assert timeout is not None
-        seconds = timeout.read if late is ReadTimeout else timeout.write
         self._late = late
-        deadline = math.inf if seconds is None else self._loop.time() + seconds
-        self._alarm.set(scope, min(deadline, self._ends))
+        seconds = timeout.read if late is ReadTimeout else timeout.write
+        ends = self._ends
+        if seconds is not None and (deadline := self._loop.time() + seconds) < ends:
+            ends = deadline
+        self._alarm.set(self._expire, ends)
 
-    def _timed_out(self) -> TimeoutException:
-        """Close, and return the error for a scope that the alarm has cancelled."""
-        request, timeout, late = self._request, self._timeout, self._late
-        assert request is not None
+    def _expire(self) -> None:
+        self._expired = True
+        self._stop_sending()
+        self._transport.close()
+
+    def _timeout_error(self, what: str) -> TimeoutException:
+        timeout = self._timeout
         assert timeout is not None
-        total = self._loop.time() >= self._ends
-        what = f"{request.method} {request.url.shown}"
-        error: TimeoutException
-        if total:
-            error = TotalTimeout(f"{what} took longer than {timeout.total:g} s in all")
-        elif late is WriteTimeout:
-            error = WriteTimeout(f"{what}: the server took nothing for {timeout.write:g} s")
-        else:
-            error = ReadTimeout(f"{what}: the server sent nothing for {timeout.read:g} s")
-        self._about(error)
-        self.close()
-        return error
+        if self._loop.time() >= self._ends:
+            return TotalTimeout(f"{what} took longer than {timeout.total:g} s in all")
+        if self._late is WriteTimeout:
+            return WriteTimeout(f"{what}: the server took nothing for {timeout.write:g} s")
+        return ReadTimeout(f"{what}: the server sent nothing for {timeout.read:g} s")
 
     def _fail(self, error: BaseException) -> None:
         """Close, and raise the error of this layer for one of the layer below."""
@@ -387,6 +386,8 @@ class Connection:
             return error
         request = self._request
         where = "" if request is None else f"{request.method} {request.url.shown}"
+        if isinstance(error, ClosedError) and self._expired:
+            return self._timeout_error(where)
         if isinstance(error, ClosedError):
             return ClientClosed(f"{where}: the connection was closed by this program")
         if not isinstance(error, BrokenError):

@@ -23,10 +23,8 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN: Final = re.compile(rb"[\r\n\0]")
 _SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
 
-HeaderTypes: TypeAlias = (
-    "Headers | Mapping[str, str] | Mapping[bytes, bytes]"
-    " | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]"
-)
+_Pairs: TypeAlias = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+HeaderTypes: TypeAlias = "Headers | Mapping[str, str] | Mapping[bytes, bytes] | _Pairs"
 """What is accepted wherever headers are given."""
 
 
@@ -101,6 +99,10 @@ class Headers(MutableMapping[str, str]):
         if self._block is None:
             self._block = b"".join([b"%b: %b\r\n" % pair for pair in self._pairs])
         return self._block
+
+    def has(self, name: bytes) -> bool:
+        """Say whether there is a field with this name, given in lower case."""
+        return name in (self._index or self._indexed())
 
     @override
     def __getitem__(self, name: str) -> str:

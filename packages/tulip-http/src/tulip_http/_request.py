@@ -15,6 +15,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # RFC 9110 section 9.2.2: doing it twice has the effect of doing it once.
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+_KNOWN: Final = _IDEMPOTENT | {"POST", "PATCH"}
 # Methods for which a server expects a length even where there is no body (section 8.6).
 _EXPECTS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -54,13 +55,14 @@ class Request:
     ) -> None:
         if not _TOKEN.fullmatch(method):
             raise LocalProtocolError(f"method {method!r} is not a token (RFC 9110 section 5.6.2)")
-        self.method = method.upper()
-        self.url = URL(url)
+        self.method: str = method.upper()
+        self.url: URL = URL(url)
         if params is not None:
             self.url = _with_params(self.url, params)
-        self.headers = Headers(headers)
+        self.headers: Headers = Headers(headers)
+        self.content: bytes | None
         self.content, media_type = encode_body(content, data, json)
-        if media_type is not None and "content-type" not in self.headers:
+        if media_type is not None and not self.headers.has(b"content-type"):
             self.headers.add(b"Content-Type", media_type)
         self._announce_length()
 
@@ -69,14 +71,14 @@ class Request:
 
         Anything else would let the server find a second request in the body, or wait for more.
         """
-        length = str(len(self.content or b""))
-        given = self.headers.get("content-length")
-        if "transfer-encoding" in self.headers:
+        headers = self.headers
+        if headers.has(b"transfer-encoding"):
             raise LocalProtocolError("Transfer-Encoding belongs to the connection: leave it out")
-        if given is None:
+        length = len(self.content or b"")
+        if not headers.has(b"content-length"):
             if self.content is not None or self.method in _EXPECTS_BODY:
-                self.headers.add(b"Content-Length", length)
-        elif given != length:
+                headers.add(b"Content-Length", str(length))
+        elif (given := headers["content-length"]) != str(length):
             raise LocalProtocolError(
                 f"Content-Length {given!r} does not fit a body of {length} bytes"
             )
@@ -89,6 +91,12 @@ class Request:
     @override
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url.shown}>"
+
+
+def _checked(method: str) -> str:
+    if not _TOKEN.fullmatch(method):
+        raise LocalProtocolError(f"method {method!r} is not a token (RFC 9110 section 5.6.2)")
+    return method.upper()
 
 
 def _with_params(url: URL, params: ParamTypes) -> URL:

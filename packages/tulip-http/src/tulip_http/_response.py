@@ -90,10 +90,10 @@ class Response:
         seconds: float = 0.0,
         max_body: int | None = None,
     ) -> None:
-        self.request = request
-        self.status_code = head.status
-        self.http_version = head.version
-        self.headers = Headers.from_wire(head.fields)
+        self.request: Request = request
+        self.status_code: int = head.status
+        self.http_version: str = head.version
+        self.headers: Headers = Headers.from_wire(head.fields)
         self._reason = head.reason
         self._content = content
         self._source = source

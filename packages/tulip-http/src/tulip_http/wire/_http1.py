@@ -63,10 +63,10 @@ class ResponseHead:
     def __init__(
         self, version: str, status: int, reason: bytes, fields: list[tuple[bytes, bytes]]
     ) -> None:
-        self.version = version
-        self.status = status
-        self.reason = reason
-        self.fields = fields
+        self.version: str = version
+        self.status: int = status
+        self.reason: bytes = reason
+        self.fields: list[tuple[bytes, bytes]] = fields
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of the fields with this (lower-case) name."""
