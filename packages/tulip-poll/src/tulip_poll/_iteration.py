@@ -43,6 +43,7 @@ class Iteration:
             ``KeyboardInterrupt``, always comes out.
         parked: How many registrations are kept for later with nobody waiting. They do not
             keep ``run()`` from ending. Whoever parks a reader or writer counts it here.
+        time: The clock, in seconds: ``loop.time()``, from any thread.
         schedule_here: ``schedule`` without its check, for a callback of this very loop, which
             is in the right thread by nature. A task switch costs a tenth less with it.
     """
@@ -54,6 +55,7 @@ class Iteration:
         self.parked = 0
         self._pollster = pollster
         self._clock = clock
+        self.time = clock
         self._arrange = arrange
         self._ready: deque[Handle] = deque()
         self.schedule_here: Callable[[Handle], object] = self._ready.append
@@ -91,6 +93,17 @@ class Iteration:
         if get_ident() != self._thread:
             self._enter_with_work()
         self._ready.append(handle)
+
+    def check_thread(self) -> None:
+        """Do nothing in the loop's own thread, and after ``close``.
+
+        For those who change something of their own before they call the loop.
+
+        Raises:
+            WrongThreadError: This is another thread than the loop's.
+        """
+        if get_ident() != self._thread and not self._closed:
+            self._enter()
 
     def call_soon_threadsafe(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
         """Call ``callback(*args)`` in the loop's thread soon; for every thread.
@@ -133,10 +146,6 @@ class Iteration:
             # A host sleeps until a later deadline, or without one.
             self._wakeup.wake()
         return handle
-
-    def time(self) -> float:
-        """Return the loop's clock, in seconds."""
-        return self._clock()
 
     def hold(self) -> None:
         """Keep ``run()`` from ending until ``release``: something is yet to come. Holds add up.

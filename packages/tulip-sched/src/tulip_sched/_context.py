@@ -44,7 +44,7 @@ class Context:
         self.current_task: Task[Any] | None = None
         self.running = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
-        self.portal = Portal()
+        self.portal: Portal = Portal()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.watches: dict[int, Watch] = {}
@@ -70,6 +70,16 @@ class Context:
     def threads_are_ours(self) -> bool:
         """Whether the thread runner is one that runs functions in threads of this process."""
         return self._given[1] is None
+
+    def check_thread(self) -> None:
+        """Refuse a call from another thread than the loop's, if there is a loop.
+
+        Raises:
+            WrongThreadError: This is another thread.
+        """
+        loop: EventLoop | None = self.__dict__.get("eventloop")
+        if loop is not None:
+            loop.check_thread()
 
     def abandon(self) -> None:
         """Forget the tasks that are left, without waiting for them or for their threads."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, final
 
-from tulip_sched._context import current_task
+from tulip_poll import WrongThreadError
+from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled
 from tulip_sched._scopes import CancelScope
@@ -37,7 +38,7 @@ class TaskGroup:
     __slots__ = ("_errors", "_owner", "_tasks", "_waiter", "scope")
 
     def __init__(self) -> None:
-        self.scope = CancelScope()
+        self.scope: CancelScope = CancelScope()
         self._owner: Task[Any] | None = None
         self._tasks: dict[Task[Any], None] = {}
         self._errors: list[BaseException] = []
@@ -70,6 +71,11 @@ class TaskGroup:
         if self._owner is None:
             task.cancel()
             raise RuntimeError(f"the group of task {task.name!r} is not open")
+        if current_context() is not self._owner._context:
+            task.cancel()
+            raise WrongThreadError(
+                f"task {task.name!r} cannot be started in the group of another run"
+            )
         task._join_scope(self.scope)
         task.start()
         self._tasks[task] = None

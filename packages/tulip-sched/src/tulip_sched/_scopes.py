@@ -50,6 +50,7 @@ class CancelScope:
         "_shield",
         "_task",
         "_timer",
+        "_used",
         "cancel_called",
         "cancelled_caught",
     )
@@ -62,8 +63,9 @@ class CancelScope:
         self._timer: TimerHandle | None = None
         self._members: set[Task[Any]] | None = None
         self._expired = False
-        self.cancel_called = False
-        self.cancelled_caught = False
+        self._used = False
+        self.cancel_called: bool = False
+        self.cancelled_caught: bool = False
 
     @property
     def shield(self) -> bool:
@@ -77,17 +79,23 @@ class CancelScope:
 
     @deadline.setter
     def deadline(self, when: float) -> None:
-        self._deadline = when
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._task is not None and not self.cancel_called:
-            self._arm()
+        before, self._deadline = self._deadline, when
+        if self._task is None or self.cancel_called:
+            return
+        timer, self._timer = self._timer, None
+        try:
+            self._arm(self._task)
+        except BaseException:
+            self._deadline, self._timer = before, timer
+            raise
+        if timer is not None:
+            timer.cancel()
 
     def __enter__(self) -> Self:
         task = current_task()
-        if self._task is not None:
-            raise RuntimeError(f"{self!r} is already in use: each scope serves one with block")
+        if self._used:
+            raise RuntimeError(f"{self!r} was used before: each scope serves one with block")
+        self._used = True
         self._begin(task, task._scope)
         task._scope = self
         if self._shield or self.cancel_called:
@@ -119,30 +127,35 @@ class CancelScope:
         """
         if self.cancel_called:
             return
+        task = self._task
+        if task is not None:
+            task._context.check_thread()
         self.cancel_called = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._task is not None:
-            self._task._propagate_cancellation()
+        if task is not None:
+            task._propagate_cancellation()
 
     def _begin(self, task: "Task[Any]", parent: "CancelScope | None") -> None:
         self._task = task
         self._parent = parent
         if self._deadline != math.inf:
-            self._arm()
+            self._arm(task)
 
-    def _arm(self) -> None:
-        if self._deadline != math.inf:
-            loop = current_context().eventloop
-            self._timer = loop.call_at(self._deadline, self._expire)
+    def _arm(self, task: "Task[Any]") -> None:
+        if self._deadline == math.inf:
+            task._context.check_thread()
+        else:
+            self._timer = task._context.eventloop.call_at(self._deadline, self._expire)
 
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # The task stays set (the scope serves once), but the chain must not keep scopes alive.
-        self._parent = None
+        # A scope that is kept, or is a local variable of a coroutine that failed, must keep
+        # neither the chain nor the task alive.
+        self._parent = self._task = None
 
     def _expire(self) -> None:
         self._timer = None
@@ -164,12 +177,27 @@ class CancelScope:
         return False
 
     def _misnested(self, task: "Task[Any] | None") -> RuntimeError:
-        where = "a task that is over" if task is None else f"task {task.name!r}"
+        """Take the scope out of the chain, wherever in it, and say what is wrong."""
+        where = "a task that is over"
+        if task is not None:
+            where = f"task {task.name!r}"
+            self._cut_out(task)
         return RuntimeError(
             f"{self!r} was entered in {where} and is being left out of order: a scope must be "
             "left in the task that entered it, innermost first (was it opened in a generator "
             "that yields values to its caller?)"
         )
+
+    def _cut_out(self, task: "Task[Any]") -> None:
+        inner = task._scope
+        if inner is self:
+            task._scope = self._parent
+        while inner is not None and inner._parent is not self:
+            inner = inner._parent
+        if inner is not None:
+            inner._parent = self._parent
+        self._end()
+        task._update_cancellation()
 
     @override
     def __repr__(self) -> str:
@@ -198,6 +226,13 @@ class FailScope(CancelScope):
         if super().__exit__(exc_type, exc, traceback):
             raise TimeoutError(f"timed out after {self._seconds:g} seconds") from exc
         return False
+
+
+def is_cancelled(scope: CancelScope | None) -> bool:
+    """Return whether cancellation reaches the inside of this scope (rule 2)."""
+    while scope is not None and not scope.cancel_called and not scope._shield:
+        scope = scope._parent
+    return scope is not None and scope.cancel_called
 
 
 def _deadline_after(seconds: float) -> float:

@@ -19,12 +19,12 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast, final
 from weakref import ref
 
-from tulip_poll import Handle
+from tulip_poll import Handle, WrongThreadError
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, SuspendError, TaskCancelledError
 from tulip_sched._failures import note_failure
-from tulip_sched._scopes import CancelScope
+from tulip_sched._scopes import CancelScope, is_cancelled
 from tulip_sched._suspension import coroutine_stack, describe_undo, explain_yield
 from tulip_sched._typing import override
 
@@ -69,6 +69,7 @@ class Task(Generic[T]):
         "_callbacks",
         "_cancel_pending",
         "_cancelled",
+        "_clock",
         "_context",
         "_coro",
         "_done",
@@ -84,6 +85,7 @@ class Task(Generic[T]):
         "_since",
         "_starter",
         "_timeout",
+        "_traceback",
         "_undo",
     )
 
@@ -136,6 +138,7 @@ class Task(Generic[T]):
         self._handle = handle = Handle(self._step)
         loop = context.eventloop
         self._again = loop.schedule_here
+        self._clock = loop.time
         if self._timeout is not None:
             self._root_scope().deadline = loop.time() + self._timeout
         if self._base is not None:
@@ -156,8 +159,10 @@ class Task(Generic[T]):
         if self._handle is NOT_STARTED:
             self._coro.close()
             self._context = current_context()
-            self._finish(Cancelled(f"task {self.name!r} was cancelled before it was started"))
+            self._cancelled = True
+            self._finish(TaskCancelledError(f"task {self.name!r} was cancelled before its start"))
             return
+        self._context.check_thread()
         self._root_scope().cancel()
 
     def done(self) -> bool:
@@ -181,10 +186,11 @@ class Task(Generic[T]):
         if exception is None:
             return cast("T", self._result)
         try:
-            raise exception
+            # From the coroutine's own traceback on, or it would grow with each call.
+            raise exception.with_traceback(self._traceback)
         finally:
-            # The exception's traceback now holds this frame, which must not hold the exception.
-            del exception
+            # The traceback holds this frame, which must not hold what the exception hangs from.
+            del self, exception
 
     def exception(self) -> BaseException | None:
         """Return what the task failed with, or ``None`` if it returned.
@@ -205,6 +211,7 @@ class Task(Generic[T]):
 
         An exception out of the callback goes to the event loop's exception handler.
         """
+        self._check_thread()
         if self._done:
             self._context.eventloop.call_soon(callback, self)
         else:
@@ -212,6 +219,7 @@ class Task(Generic[T]):
 
     def remove_done_callback(self, callback: Callable[["Task[T]"], object]) -> bool:
         """Take back one `add_done_callback`; return whether it was there."""
+        self._check_thread()
         try:
             self._callbacks.remove(callback)
         except ValueError:
@@ -237,7 +245,10 @@ class Task(Generic[T]):
         if not self._done:
             self._block_until_done()
             yield
-        return self.result()
+        try:
+            return self.result()
+        finally:
+            del self  # as in result()
 
     __await__ = __iter__
 
@@ -271,6 +282,8 @@ class Task(Generic[T]):
         if self._undo is not None and self._undo is not WOKEN:
             self._context.eventloop.schedule(self._handle)
             self._undo = WOKEN
+        else:
+            self._check_thread()
 
     def _block(self, undo: Callable[[], object]) -> None:
         """Suspend the running task at its next bare ``yield``."""
@@ -281,7 +294,7 @@ class Task(Generic[T]):
                 "a yield is missing after it"
             )
         self._undo = undo
-        self._since = self._context.eventloop.time()
+        self._since = self._clock()
         if self._cancel_pending:
             self._interrupt()
 
@@ -359,6 +372,11 @@ class Task(Generic[T]):
         self._callbacks.append(wake)
         waiter._block(partial(self._callbacks.remove, wake))
 
+    def _check_thread(self) -> None:
+        """Refuse a call from another thread than that of the run, before anything is changed."""
+        if self._handle is not NOT_STARTED and not self._done:
+            self._context.check_thread()
+
     def _refused_start(self) -> RuntimeError:
         if self._handle is NOT_STARTED:
             return RuntimeError(f"task {self.name!r} is done: it cannot be started")
@@ -369,6 +387,11 @@ class Task(Generic[T]):
             raise RuntimeError(f"task {self.name!r} cannot wait for itself")
         if self._handle is NOT_STARTED:
             raise RuntimeError(f"task {self.name!r} was never started: call its start() first")
+        if waiter._context is not self._context:
+            raise WrongThreadError(
+                f"task {self.name!r} belongs to another run than {waiter.name!r}, which waits "
+                "for it (call_from_thread() reaches into a run from another thread)"
+            )
 
     def _woken_by(self, _: "Task[Any]") -> None:
         self.unblock()
@@ -401,6 +424,8 @@ class Task(Generic[T]):
         # It may be in the queue still.
         self._handle.cancel()
         del self._coro, self._send, self._run
+        if exc is not None:
+            self._traceback = exc.__traceback__
         if exc is not None and not self._cancelled:
             # Even if somebody waits: whoever does may be cancelled and never look.
             note_failure(context, self, exc)
@@ -427,7 +452,13 @@ class Task(Generic[T]):
     def _translate(self, exc: Cancelled) -> BaseException:
         """Say what a cancelled task says to those who ask for its result."""
         ended: BaseException
-        if self._timeout is not None and self._root is not None and self._root._expired:
+        if not is_cancelled(self._root or self._base):
+            ended = RuntimeError(
+                f"task {self.name!r} was ended by the cancellation of a scope that it had left "
+                "or that it never entered (was one opened in a generator that yields values to "
+                "its caller?)"
+            )
+        elif self._timeout is not None and self._root is not None and self._root._expired:
             ended = TimeoutError(f"task {self.name!r} timed out after {self._timeout:g} seconds")
         else:
             ended = TaskCancelledError(f"task {self.name!r} was cancelled")
@@ -461,10 +492,7 @@ class Task(Generic[T]):
 
     def _update_cancellation(self) -> None:
         """Work out the level again (rule 3 of the scopes)."""
-        scope = self._scope
-        while scope is not None and not scope.cancel_called and not scope._shield:
-            scope = scope._parent
-        self._cancel_pending = scope is not None and scope.cancel_called
+        self._cancel_pending = is_cancelled(self._scope)
         undo = self._undo
         if self._cancel_pending and undo is not None and undo is not WOKEN:
             self._interrupt()
