@@ -74,7 +74,7 @@ class TimerHandle(Handle):
         # As in Handle; another call would cost a fifth of the time that a timer takes.
         call: Callable[..., object] = partial(callback, *args) if args else callback
         self._call = call
-        self.when = when
+        self.when: float = when
         # The queue's tally of dead entries while the handle is in a queue, else None.
         self._cancelled_timers: list[int] | None = None
 

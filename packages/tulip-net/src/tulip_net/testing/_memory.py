@@ -39,9 +39,9 @@ class _Pipe:
     __slots__ = ("capacity", "data", "ended", "waiter")
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.data = bytearray()
-        self.ended = False
+        self.capacity: int = capacity
+        self.data: bytearray = bytearray()
+        self.ended: bool = False
         """Neither end gives or takes any more; what is in ``data`` still counts."""
         self.waiter: Task[Any] | None = None
 
