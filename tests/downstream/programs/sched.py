@@ -152,9 +152,11 @@ async def cancel_a_task() -> str:
 
 async def group_tasks() -> int:
     """Start tasks that end with their block, in both forms."""
+    results: list[int] = []
     async with TaskGroup() as group:
         group.start_soon(double(1))
-        child = assert_type(group.create_task(double(2)), Task[int])
+        child = group.create_task(double(2))
+        results.append(assert_type(await child, int))
 
     @coroutine
     def body(inner: TaskGroup) -> Gen[int]:
@@ -162,7 +164,7 @@ async def group_tasks() -> int:
         return (yield from double(4))
 
     assert_type(await TaskGroup().run(body), int)
-    return child.result()
+    return results[0]
 
 
 @coroutine
