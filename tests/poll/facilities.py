@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import pytest
 
 from tests.poll import kqueue_model, libkqueue
-from tulip_poll import EpollPollster, KqueuePollster, PollPollster, Pollster, SelectPollster
+from tulip_poll import (
+    EpollPollster,
+    KqueuePollster,
+    PollPollster,
+    Pollster,
+    PollsterWrapper,
+    SelectPollster,
+    default_pollster,
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,16 @@ class Facility:
             yield self.pollster
 
 
+class Wrapped(PollsterWrapper):
+    """The default pollster with a wrapper around it, which is to change nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(default_pollster())
+
+
 def facilities() -> list[Facility]:
     """Return every facility that can be tried here, as the parameters of a fixture."""
-    found = [Facility("select", SelectPollster)]
+    found = [Facility("select", SelectPollster), Facility("wrapped", Wrapped)]
     if hasattr(select, "poll"):
         found.append(Facility("poll", PollPollster))
     if hasattr(select, "epoll"):

@@ -130,7 +130,13 @@ class Iteration:
         Raises:
             ValueError: ``delay`` is not a number.
         """
-        return self.call_at(self._clock() + delay, callback, *args)
+        if get_ident() != self._thread:
+            self._enter()
+        handle = TimerHandle(self._clock() + delay, callback, *args)
+        self._timers.add(handle)
+        if self._thread is None:
+            self._tell_host_of(handle)
+        return handle
 
     def call_at(self, when: float, callback: Callable[[*Ts], object], *args: *Ts) -> TimerHandle:
         """Call ``callback(*args)`` once ``time()`` has reached ``when``, in seconds.
@@ -138,13 +144,14 @@ class Iteration:
         Raises:
             ValueError: ``when`` is not a number.
         """
+        # Neither of the two is in terms of the other: a timeout is set for nearly every wait, and
+        # passing the arguments on once more would cost a fifth of it.
         if get_ident() != self._thread:
             self._enter()
         handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
-        if self._thread is None and self._timers.next_deadline() == when:
-            # A host sleeps until a later deadline, or without one.
-            self._wakeup.wake()
+        if self._thread is None:
+            self._tell_host_of(handle)
         return handle
 
     def hold(self) -> None:
@@ -325,6 +332,11 @@ class Iteration:
         """Enter, and if a host is waiting, tell it that there is something to run."""
         self._enter()
         if self._hosted and not self._running:
+            self._wakeup.wake()
+
+    def _tell_host_of(self, timer: TimerHandle) -> None:
+        """Wake a host that would sleep past this timer."""
+        if self._timers.next_deadline() == timer.when:
             self._wakeup.wake()
 
     @override

@@ -35,15 +35,15 @@ class TimerQueue:
 
     def add(self, handle: TimerHandle) -> None:
         """Put a timer into the queue."""
-        heap = self.heap
-        if not handle.when <= inf:
+        heap, when = self.heap, handle.when
+        if not when <= inf:
             # Not a number compares false to everything, and would undo the heap's order.
-            raise ValueError(f"a deadline must be a number of seconds, got {handle.when}")
+            raise ValueError(f"a deadline must be a number of seconds, got {when}")
         if self._dead[0] * 2 > len(heap) > FEW:
             self._rebuild()
-        self._sequence += 1
+        self._sequence = sequence = self._sequence + 1
         handle._cancelled_timers = self._dead
-        heappush(heap, (handle.when, self._sequence, handle))
+        heappush(heap, (when, sequence, handle))
 
     def next_deadline(self) -> float | None:
         """Return the deadline of the earliest timer that is not cancelled, if any."""
