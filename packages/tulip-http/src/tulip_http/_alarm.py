@@ -40,35 +40,34 @@ class Alarm:
 
     Args:
         loop: Whose clock and timers are used.
+        callback: What to call. `close` lets go of it.
     """
 
     __slots__ = ("_callback", "_deadline", "_fires_at", "_loop", "_timer")
 
-    def __init__(self, loop: Clock) -> None:
+    def __init__(self, loop: Clock, callback: Callable[[], object]) -> None:
         self._loop = loop
-        self._callback: Callable[[], object] | None = None
+        self._callback: Callable[[], object] | None = callback
         self._deadline = math.inf
         self._timer: Timer | None = None
         self._fires_at = math.inf
 
-    def set(self, callback: Callable[[], object], deadline: float) -> None:
-        """Call ``callback`` at ``deadline`` on the loop's clock, instead of what was set before."""
-        self._callback = callback
+    def set(self, deadline: float) -> None:
+        """Call at ``deadline`` on the loop's clock, instead of when was set before."""
         self._deadline = deadline
         if deadline < self._fires_at:
             self._arm(deadline)
 
     def clear(self) -> None:
-        """Call nothing. The timer stays: the next request will most likely use it."""
-        self._callback = None
+        """Do not call. The timer stays: the next request will most likely use it."""
+        self._deadline = math.inf
 
     def close(self) -> None:
-        """Clear, and take the timer out of the loop."""
+        """Never call again, and take the timer out of the loop."""
         self._callback = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._fires_at = math.inf
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -79,9 +78,8 @@ class Alarm:
     def _fire(self) -> None:
         self._timer = None
         self._fires_at = math.inf
-        if self._callback is None:
-            return
         if self._deadline <= self._loop.time():
-            self._callback()
-        else:
+            if self._callback is not None:
+                self._callback()
+        elif self._deadline < math.inf:
             self._arm(self._deadline)

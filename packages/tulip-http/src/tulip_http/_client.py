@@ -166,7 +166,7 @@ class Client:
         turns out to have been closed by the server. Cancelling closes the connection.
         """
         request = self.build_request(method, url, **parts)
-        return (yield from self._send(request, self._timeout(timeout), whole=True))
+        return (yield from self._send(request, self._timeout(timeout), True))
 
     def stream(
         self,
@@ -192,7 +192,7 @@ class Client:
         self, method: str, url: URL | str, timeout: Timeout, parts: RequestParts
     ) -> Gen[Response]:
         request = self.build_request(method, url, **parts)
-        return (yield from self._send(request, timeout, whole=False))
+        return (yield from self._send(request, timeout, False))
 
     def build_request(
         self,
@@ -230,34 +230,35 @@ class Client:
         self, request: Request, *, timeout: TimeoutTypes | _Default = _Default.TIMEOUT
     ) -> Gen[Response]:
         """Send a request as it is, and wait for the whole answer; see `request`."""
-        return (yield from self._send(request, self._timeout(timeout), whole=True))
+        return (yield from self._send(request, self._timeout(timeout), True))
 
     def _timeout(self, timeout: TimeoutTypes | _Default) -> Timeout:
         return self.timeout if isinstance(timeout, _Default) else Timeout.of(timeout)
 
     @coroutine
-    def _send(self, request: Request, timeout: Timeout, *, whole: bool) -> Gen[Response]:
+    def _send(self, request: Request, timeout: Timeout, whole: bool) -> Gen[Response]:
         pool = self._pool
         origin = request.url.origin
-        began = current_context().eventloop.time()
+        loop = current_context().eventloop
+        now = loop.time()
+        ends = math.inf if timeout.total is None else now + timeout.total
         try:
-            connection = pool.take(origin)
+            connection = pool.take(origin, loop, now)
             if connection is not None and not (
-                request.idempotent and began - connection.free_since < _FRESH_SECONDS
+                request.idempotent and now - connection.free_since < _FRESH_SECONDS
             ):
                 connection = yield from pool.make_sure(connection)
             if connection is not None:
                 try:
                     return (
-                        yield from connection.exchange(request, timeout, pool, began, whole=whole)
+                        yield from connection.exchange(request, timeout, pool, now, ends, whole)
                     )
                 except (NetworkError, RemoteProtocolError) as error:
                     # The server closed it in the moment we used it: RFC 9112 section 9.3.1.
                     if connection.answered or not error.safe_to_repeat:
                         raise
-            ends = math.inf if timeout.total is None else began + timeout.total
             connection = yield from pool.acquire(origin, timeout, ends)
-            return (yield from connection.exchange(request, timeout, pool, began, whole=whole))
+            return (yield from connection.exchange(request, timeout, pool, now, ends, whole))
         except HTTPError as error:
             if error.request is None:
                 error.request = request

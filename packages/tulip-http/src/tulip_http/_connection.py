@@ -110,7 +110,7 @@ class Connection:
         self._transport = transport
         self._limits = limits
         self._loop = current_context().eventloop
-        self._alarm = Alarm(self._loop)
+        self._alarm = Alarm(self._loop, self._expire)
         self._parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
         self._owner: Owner | None = None
         self._request: Request | None = None
@@ -130,7 +130,13 @@ class Connection:
 
     @coroutine
     def exchange(
-        self, request: Request, timeout: Timeout, owner: Owner, began: float, *, whole: bool
+        self,
+        request: Request,
+        timeout: Timeout,
+        owner: Owner,
+        began: float,
+        ends: float,
+        whole: bool,
     ) -> Gen[Response]:
         """Send a request and wait for its answer.
 
@@ -139,6 +145,7 @@ class Connection:
             timeout: Limits of each phase and of the call.
             owner: Gets the connection back when the exchange has ended.
             began: When the call began, on the loop's clock.
+            ends: When it is to end at the latest.
             whole: Wait for the whole body, too; else the response streams it from here.
 
         Raises:
@@ -150,7 +157,7 @@ class Connection:
         self._owner = owner
         self._request = request
         self._timeout = timeout
-        self._ends = math.inf if timeout.total is None else began + timeout.total
+        self._ends = ends
         self.served += 1
         parser, transport = self._parser, self._transport
         parser.start(request.method)
@@ -247,11 +254,11 @@ class Connection:
     def _finish(self) -> None:
         """End an exchange whose answer is complete."""
         self._alarm.clear()
-        if not self._parser.keep_alive or not self._sent():
+        if not self._parser.keep_alive or not (self._sender is None or self._sent()):
             self.close()
-        else:
-            self.free_since = self._loop.time()
-            self._hand_over()
+            return
+        self.free_since = self._loop.time()
+        self._hand_over()
 
     def _hand_over(self) -> None:
         owner, self._owner = self._owner, None
@@ -349,7 +356,7 @@ class Connection:
         ends = self._ends
         if seconds is not None and (deadline := self._loop.time() + seconds) < ends:
             ends = deadline
-        self._alarm.set(self._expire, ends)
+        self._alarm.set(ends)
 
     def _expire(self) -> None:
         self._expired = True

@@ -52,9 +52,10 @@ class Headers(MutableMapping[str, str]):
         self._index: dict[bytes, list[bytes]] | None = None
         self._block: bytes | None = None
         if isinstance(fields, Headers):
-            self._pairs = fields._pairs.copy()
-            # Both are replaced, never changed in place, so copies can share them.
-            self._index, self._block = fields._index, fields._block
+            # All are replaced, never changed in place, so copies can share them: what a client
+            # sends with each request is looked through and put together once.
+            self._pairs = fields._pairs
+            self._index, self._block = fields._indexed(), fields.block()
         elif fields is not None:
             pairs = fields.items() if isinstance(fields, Mapping) else fields
             self._pairs = [(_name(name), _value(name, value)) for name, value in pairs]
@@ -87,7 +88,7 @@ class Headers(MutableMapping[str, str]):
         Raises:
             LocalProtocolError: As for the class.
         """
-        self._pairs.append((_name(name), _value(name, value)))
+        self._pairs = [*self._pairs, (_name(name), _value(name, value))]
         self._changed()
 
     def copy(self) -> Headers:
@@ -102,7 +103,8 @@ class Headers(MutableMapping[str, str]):
 
     def has(self, name: bytes) -> bool:
         """Say whether there is a field with this name, given in lower case."""
-        return name in (self._index or self._indexed())
+        index = self._index
+        return name in (self._indexed() if index is None else index)
 
     @override
     def __getitem__(self, name: str) -> str:

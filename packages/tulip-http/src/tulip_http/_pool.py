@@ -16,6 +16,7 @@ The rules of this file:
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, final
@@ -28,7 +29,6 @@ from tulip_net import (
     Task,
     block,
     coroutine,
-    current_context,
     current_task,
     fail_after,
 )
@@ -62,8 +62,10 @@ class Pool:
         "_connections",
         "_idle",
         "_idle_count",
+        "_idle_seconds",
         "_limits",
         "_loop",
+        "_max_idle",
         "_open",
         "_sweeper",
         "_tls",
@@ -72,6 +74,8 @@ class Pool:
 
     def __init__(self, limits: Limits, tls: TlsTypes) -> None:
         self._limits = limits
+        self._max_idle = math.inf if limits.max_idle is None else limits.max_idle
+        self._idle_seconds = math.inf if limits.idle_seconds is None else limits.idle_seconds
         self._tls = tls
         self._loop: Clock | None = None
         self._closed = False
@@ -85,20 +89,24 @@ class Pool:
         self._waiting: dict[Origin, OrderedDict[_Waiter, None]] = {}
         self._sweeper: Timer | None = None
 
-    def take(self, origin: Origin) -> Connection | None:
+    def take(self, origin: Origin, loop: Clock, now: float) -> Connection | None:
         """Return the youngest idle connection, if there is one, without waiting.
+
+        Args:
+            origin: Where to.
+            loop: The event loop that is running.
+            now: Its time.
 
         Raises:
             ClientClosed: `close` was called.
         """
-        loop = current_context().eventloop
         if loop is not self._loop:
             self._move_to(loop)
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
             self._idle_count -= 1
-            if not self._too_old(loop.time() - connection.free_since):
+            if now - connection.free_since < self._idle_seconds:
                 return connection
             self._discard(connection)
         if self._closed:
@@ -120,7 +128,8 @@ class Pool:
                 self._discard(candidate)
                 raise
             self._discard(candidate)
-            candidate = self.take(connection.origin)
+            assert self._loop is not None
+            candidate = self.take(connection.origin, self._loop, self._loop.time())
         return None
 
     @coroutine
@@ -159,7 +168,7 @@ class Pool:
         if not connection.usable or self._closed:
             self._discard(connection)
             return
-        waiter = self._next_waiter(connection.origin)
+        waiter = self._next_waiter(connection.origin) if self._waiting else None
         if waiter is None:
             self._keep(connection)
         elif waiter.origin == connection.origin:
@@ -219,9 +228,7 @@ class Pool:
     # Keeping.
 
     def _keep(self, connection: Connection) -> None:
-        limits = self._limits
-        full = limits.max_idle is not None and self._idle_count >= limits.max_idle
-        if full and not self._give_up_oldest_idle():
+        if self._idle_count >= self._max_idle and not self._give_up_oldest_idle():
             self._discard(connection)
             return
         idle = self._idle.get(connection.origin)
@@ -229,8 +236,8 @@ class Pool:
             idle = self._idle[connection.origin] = deque()
         idle.append(connection)
         self._idle_count += 1
-        if self._sweeper is None and limits.idle_seconds is not None and self._loop is not None:
-            self._sweep_at(connection.free_since + limits.idle_seconds)
+        if self._sweeper is None and self._idle_seconds < math.inf:
+            self._sweep_at(connection.free_since + self._idle_seconds)
 
     def _give_up_oldest_idle(self) -> bool:
         queues = [idle for idle in self._idle.values() if idle]
@@ -241,25 +248,20 @@ class Pool:
         self._discard(oldest.popleft())
         return True
 
-    def _too_old(self, age: float) -> bool:
-        most = self._limits.idle_seconds
-        return most is not None and age >= most
-
     def _sweep(self) -> None:
         """Close what has been idle for too long; come back when the next one will have been."""
         self._sweeper = None
         assert self._loop is not None
-        assert self._limits.idle_seconds is not None
         now = self._loop.time()
         for origin, idle in list(self._idle.items()):
-            while idle and self._too_old(now - idle[0].free_since):
+            while idle and now - idle[0].free_since >= self._idle_seconds:
                 self._idle_count -= 1
                 self._discard(idle.popleft())
             if not idle:
                 del self._idle[origin]
         if self._idle:
             oldest = min(idle[0].free_since for idle in self._idle.values())
-            self._sweep_at(oldest + self._limits.idle_seconds)
+            self._sweep_at(oldest + self._idle_seconds)
 
     def _sweep_at(self, when: float) -> None:
         # The timer must not keep alive the pool of a client that nobody closed.
@@ -303,8 +305,6 @@ class Pool:
 
     def _next_waiter(self, origin: Origin | None) -> _Waiter | None:
         """Return who is served by a connection to ``origin``, or by the room it would leave."""
-        if not self._waiting:
-            return None
         most_here = self._limits.max_per_host
         heads = [
             next(iter(queue))

@@ -61,9 +61,12 @@ class Request:
             self.url = _with_params(self.url, params)
         self.headers: Headers = Headers(headers)
         self.content: bytes | None
-        self.content, media_type = encode_body(content, data, json)
-        if media_type is not None and not self.headers.has(b"content-type"):
-            self.headers.add(b"Content-Type", media_type)
+        self.content: bytes | None = None
+        if content is not None or data is not None or json is not None:
+            body, media_type = encode_body(content, data, json)
+            self.content = body
+            if media_type is not None and not self.headers.has(b"content-type"):
+                self.headers.add(b"Content-Type", media_type)
         self._announce_length()
 
     def _announce_length(self) -> None:
@@ -74,13 +77,16 @@ class Request:
         headers = self.headers
         if headers.has(b"transfer-encoding"):
             raise LocalProtocolError("Transfer-Encoding belongs to the connection: leave it out")
+        given = headers.has(b"content-length")
+        if not given and self.content is None and self.method not in _EXPECTS_BODY:
+            return
         length = len(self.content or b"")
-        if not headers.has(b"content-length"):
-            if self.content is not None or self.method in _EXPECTS_BODY:
-                headers.add(b"Content-Length", str(length))
-        elif (given := headers["content-length"]) != str(length):
+        if not given:
+            headers.add(b"Content-Length", str(length))
+        elif headers["content-length"] != str(length):
             raise LocalProtocolError(
-                f"Content-Length {given!r} does not fit a body of {length} bytes"
+                f"Content-Length {headers['content-length']!r} does not fit a body of "
+                f"{length} bytes"
             )
 
     @property
