@@ -53,18 +53,14 @@ class Request:
         data: ParamTypes | None = None,
         json: object = None,
     ) -> None:
-        if not _TOKEN.fullmatch(method):
-            raise LocalProtocolError(f"method {method!r} is not a token (RFC 9110 section 5.6.2)")
-        self.method: str = method.upper()
+        self.method: str = method if method in _KNOWN else _checked(method)
         self.url: URL = URL(url)
         if params is not None:
             self.url = _with_params(self.url, params)
         self.headers: Headers = Headers(headers)
-        self.content: bytes | None
         self.content: bytes | None = None
         if content is not None or data is not None or json is not None:
-            body, media_type = encode_body(content, data, json)
-            self.content = body
+            self.content, media_type = encode_body(content, data, json)
             if media_type is not None and not self.headers.has(b"content-type"):
                 self.headers.add(b"Content-Type", media_type)
         self._announce_length()
