@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from functools import partial
-from typing import Final, TypeVar, TypeVarTuple, cast
+from typing import Any, Final, TypeVar, TypeVarTuple, cast, final
 
 from tulip_poll import FileDescriptor
 from tulip_sched._context import current_context, current_task
@@ -15,7 +15,7 @@ from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
 from tulip_sched._portal import home
 from tulip_sched._suspension import PlacedUndo
-from tulip_sched._task import TURN
+from tulip_sched._task import TURN, Task
 from tulip_sched._watch import Watch
 
 Ts = TypeVarTuple("Ts")
@@ -84,6 +84,8 @@ def _sleep(seconds: float) -> Gen[None]:
     task = current_task()
     timer = task._context.eventloop.call_later(seconds, task._step)
     task._block(timer.cancel)
+    # A traceback of the cancellation holds this frame, and the task would hold the traceback.
+    del task
     yield
 
 
@@ -171,19 +173,7 @@ def call_in_thread(
     its result is dropped, and a failure of it is logged.
     """
     task = current_task()
-    waiting = True
-
-    def ended(future: Future[T]) -> None:
-        if waiting:
-            task._step()
-        elif not future.cancelled() and future.exception() is not None:
-            logger.error("a cancelled call of %r failed", func, exc_info=future.exception())
-
-    def undo() -> None:
-        nonlocal waiting
-        waiting = False
-        future.cancel()
-
+    waiter = _Caller(func, task)
     context = task._context
     call = partial(func, *args)
     if executor is None and context.threads_are_ours:
@@ -191,7 +181,33 @@ def call_in_thread(
         variables = copy_context()
         variables.run(home.set, context)
         call = partial(variables.run, call)
-    future = context.threadrunner.submit(call, executor=executor, on_done=ended)
-    task._block(undo)
-    yield
-    return future.result()
+    future: Future[T] = context.threadrunner.submit(call, executor=executor, on_done=waiter.ended)
+    task._block(partial(waiter.undo, future))
+    try:
+        yield
+        return future.result()
+    finally:
+        # A traceback holds this frame: neither who failed nor who waited may hang from it.
+        del future, task
+
+
+@final
+class _Caller:
+    """The task that waits for a function in a thread, as long as it does."""
+
+    __slots__ = ("_func", "_task")
+
+    def __init__(self, func: Callable[..., object], task: Task[Any]) -> None:
+        self._func = func
+        self._task: Task[Any] | None = task
+
+    def ended(self, future: Future[Any]) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task._step()
+        elif not future.cancelled() and (error := future.exception()) is not None:
+            logger.error("a cancelled call of %r failed", self._func, exc_info=error)
+
+    def undo(self, future: Future[Any]) -> None:
+        self._task = None
+        future.cancel()

@@ -126,17 +126,16 @@ class TaskGroup:
                 self._waiter = current_task()
                 self._waiter._block(self._stop_waiting)
                 yield
-        owner, self._owner = self._owner, None
-        assert owner is not None
+        self._owner = None
         errors, self._errors = self._errors, []
         if errors:
             self._close_scope(None)
             message = f"{len(errors)} of the group's tasks failed"
             raise BaseExceptionGroup(message, errors) from None
         swallowed = self._close_scope(error)
-        if error is None and owner._cancel_pending:
+        if error is None and current_task()._cancel_pending:
             # The tasks were cut short from outside: whoever waited for them must not go on.
-            yield from _stop_here(owner)
+            yield from _stop_here()
         return swallowed
 
     def _close_scope(self, error: BaseException | None) -> bool:
@@ -158,7 +157,7 @@ class TaskGroup:
 
 
 @coroutine
-def _stop_here(task: Task[Any]) -> Gen[None]:
+def _stop_here() -> Gen[None]:
     """Suspend, so that the pending cancellation is raised here."""
-    task._block(lambda: None)
+    current_task()._block(lambda: None)
     yield

@@ -53,13 +53,19 @@ def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
                 waiter.unblock()
 
         def forget() -> None:
+            nonlocal missing
+            missing = 0
             for task in pending:
                 task.remove_done_callback(ended)
 
         for task in pending:
             task.add_done_callback(ended)
         waiter._block(forget)
-        yield
+        try:
+            yield
+        finally:
+            # A traceback of the cancellation holds this frame.
+            del waiter
         forget()
     done = {task for task in every if task.done()}
     for task in done:
