@@ -98,7 +98,7 @@ class TestReadable:
         assert guest.next_deadline() == later.when
         guest.call_later(61, nothing)
         assert not has_work(guest)
-        sooner = guest.call_later(59, nothing)
+        sooner = guest.call_at(later.when - 1, nothing)
         assert has_work(guest)
         guest.run_once(0)
         assert not has_work(guest)

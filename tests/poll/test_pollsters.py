@@ -170,6 +170,20 @@ class TestContract:
         assert pollster.pollable() == 0
         assert pollster.forget(here) == []
 
+    def test_removing_what_was_cancelled_is_false(self, pollster: Pollster, pair: MakePair) -> None:
+        here, _ = pair()
+        pollster.add_reader(here, nothing).cancel()
+        pollster.add_writer(here, nothing).cancel()
+        assert not pollster.remove_reader(here)
+        assert not pollster.remove_writer(here)
+
+    def test_adding_where_one_was_cancelled_adds(self, pollster: Pollster, pair: MakePair) -> None:
+        here, there = pair()
+        there.send(b"x")
+        pollster.add_reader(here, nothing).cancel()
+        handle = pollster.add_reader(here, nothing)
+        assert pollster.poll(0) == [handle]
+
     def test_forget_leaves_out_what_was_cancelled(self, pollster: Pollster, pair: MakePair) -> None:
         here, _ = pair()
         pollster.add_reader(here, nothing).cancel()
@@ -361,6 +375,20 @@ class TestBadDescriptors:
                 method(number)
         with pytest.raises(ValueError, match=str(number)):
             pollster.add_reader(number, nothing)
+
+    def test_a_number_too_high_for_select(
+        self, facility: Facility, pollster: Pollster, numbers: Numbers
+    ) -> None:
+        fd, write_end = numbers.pipe()
+        numbers.duplicate_at(fd, 1500)
+        if facility.name == "select" and sys.platform != "win32":
+            with pytest.raises(ValueError, match=r"select cannot watch descriptor 1500: .*range"):
+                pollster.add_reader(1500, nothing)
+        else:
+            handle = pollster.add_reader(1500, nothing)
+            os.write(write_end, b"x")
+            assert handle in pollster.poll(0)
+            pollster.forget(1500)
 
     def test_a_closed_socket(self, pollster: Pollster) -> None:
         sock = socket.socket()

@@ -118,6 +118,17 @@ def test_a_signal_that_arrived_before_its_handler_was_removed_is_dropped(loop: E
     loop.close()
 
 
+def test_a_wake_up_descriptor_that_came_later_is_left_alone(loop: EventLoop) -> None:
+    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end)
+    loop.close()
+    assert signal.set_wakeup_fd(-1) == write_end
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_only_the_main_thread_can_add_one() -> None:
     errors: list[str] = []
 

@@ -67,6 +67,7 @@ class TestOwnership:
             lambda: loop.remove_signal_handler(signal.SIGUSR1),
             lambda: loop.watch_child(os.getpid(), lambda code: None),
             lambda: loop.report_slow_callbacks(1),
+            loop.check_thread,
         ]
         for call in calls:
             error = in_thread(call)
@@ -80,6 +81,13 @@ class TestOwnership:
         loop.call_soon(lambda: errors.append(in_thread(lambda: loop.call_soon(nothing))))
         loop.run()
         assert isinstance(errors[0], WrongThreadError)
+
+    def test_the_check_passes_in_the_loops_own_thread_and_after_close(
+        self, loop: EventLoop
+    ) -> None:
+        loop.check_thread()
+        loop.close()
+        assert in_thread(loop.check_thread) is None
 
     def test_making_a_loop_does_not_bind_it(self, loop: EventLoop) -> None:
         assert in_thread(loop.run) is None

@@ -98,6 +98,17 @@ def test_a_timer_cancelled_by_one_due_at_the_same_time_does_not_fire(
     virtual_loop.run()
 
 
+def test_a_timer_cancelled_behind_an_earlier_one_does_not_fire(virtual_loop: EventLoop) -> None:
+    fired: list[str] = []
+    when = virtual_loop.time() + 1
+    virtual_loop.call_at(when, fired.append, "first")
+    virtual_loop.call_at(when, pytest.fail, "it was cancelled").cancel()
+    virtual_loop.call_at(when, fired.append, "last")
+    virtual_loop.run()
+    assert fired == ["first", "last"]
+    assert len(virtual_loop._timers) == 0
+
+
 def test_cancelling_a_timer_after_it_fired_does_nothing(virtual_loop: EventLoop) -> None:
     fired: list[str] = []
     handle = virtual_loop.call_later(1, fired.append, "x")
