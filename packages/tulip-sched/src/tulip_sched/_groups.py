@@ -35,7 +35,7 @@ class TaskGroup:
         scope: Cancels the block and all its tasks.
     """
 
-    __slots__ = ("_errors", "_owner", "_tasks", "_waiter", "scope")
+    __slots__ = ("_cut_short", "_errors", "_owner", "_tasks", "_waiter", "scope")
 
     def __init__(self) -> None:
         self.scope: CancelScope = CancelScope()
@@ -43,6 +43,7 @@ class TaskGroup:
         self._tasks: dict[Task[Any], None] = {}
         self._errors: list[BaseException] = []
         self._waiter: Task[Any] | None = None
+        self._cut_short = False
 
     def start_soon(self, coro: AnyCoroutine[object], name: str | None = None) -> None:
         """Start a task in this group; any task may call this as long as the block is open.
@@ -133,8 +134,9 @@ class TaskGroup:
             message = f"{len(errors)} of the group's tasks failed"
             raise BaseExceptionGroup(message, errors) from None
         swallowed = self._close_scope(error)
-        if error is None and current_task()._cancel_pending:
+        if error is None and self._cut_short and current_task()._cancel_pending:
             # The tasks were cut short from outside: whoever waited for them must not go on.
+            # Tasks that ended by themselves in the same moment have ended.
             yield from _stop_here()
         return swallowed
 
@@ -144,7 +146,11 @@ class TaskGroup:
 
     def _ended(self, task: Task[Any]) -> None:
         del self._tasks[task]
-        error = None if task.cancelled() else task.exception()
+        error = None
+        if task.cancelled():
+            self._cut_short = True
+        else:
+            error = task.exception()
         if error is not None:
             self._errors.append(error)
             self.scope.cancel()

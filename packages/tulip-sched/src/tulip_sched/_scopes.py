@@ -224,7 +224,10 @@ class FailScope(CancelScope):
         traceback: TracebackType | None,
     ) -> Literal[False]:
         if super().__exit__(exc_type, exc, traceback):
-            raise TimeoutError(f"timed out after {self._seconds:g} seconds") from exc
+            told = f"timed out after {self._seconds:g} seconds"
+            if not self._expired:
+                told = f"cancelled before its {self._seconds:g} seconds were over"
+            raise TimeoutError(told) from exc
         return False
 
 

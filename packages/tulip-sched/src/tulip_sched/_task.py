@@ -509,8 +509,14 @@ class Task(Generic[T]):
     def _interrupt(self) -> None:
         """Undo the suspension and resume with `Cancelled`."""
         undo = cast("Callable[[], object]", self._undo)
-        undo()
-        self._throw(self._order_to_stop())
+        error: BaseException
+        try:
+            undo()
+        except BaseException as failure:  # noqa: BLE001 - it is the task's, whoever cancels it
+            error = failure
+        else:
+            error = self._order_to_stop()
+        self._throw(error)
 
     def _order_to_stop(self) -> Cancelled:
         return Cancelled(f"task {self.name!r} was told to stop")
