@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts pytest anew
+
 BOTH_STYLES = """
 import pytest
 from tulip_sched import Lock, current_task, sleep

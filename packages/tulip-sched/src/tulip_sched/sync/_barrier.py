@@ -1,11 +1,12 @@
 """The barrier."""
 
+from collections.abc import Coroutine as NativeCoroutine
 from threading import get_ident
 from types import TracebackType
-from typing import final
+from typing import Any, final
 
 from tulip_sched._context import current_task
-from tulip_sched._coroutine import Coroutine, Gen, coroutine
+from tulip_sched._coroutine import Gen, coroutine
 from tulip_sched._typing import override
 from tulip_sched.sync._errors import BrokenBarrierError
 from tulip_sched.sync._holding import DONE
@@ -103,15 +104,15 @@ class Barrier(OneThread):
     def _is_broken(self) -> BrokenBarrierError:
         return BrokenBarrierError(f"{self!r} was aborted")
 
-    def __aenter__(self) -> Coroutine[int]:
-        return self.wait()
+    def __aenter__(self) -> "NativeCoroutine[Any, Any, int]":
+        return self.wait()  # type: ignore[return-value]
 
     def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> Coroutine[None]:
+    ) -> "NativeCoroutine[Any, Any, None]":
         return DONE
 
     @override

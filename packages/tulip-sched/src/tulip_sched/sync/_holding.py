@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from collections.abc import Coroutine as NativeCoroutine
 from types import TracebackType
-from typing import Final, cast, final
+from typing import Any, Final, cast, final
 
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 
@@ -40,7 +41,7 @@ class _Done(tuple[()]):
     __await__ = tuple.__iter__
 
 
-DONE: Final = cast("Coroutine[None]", _Done())
+DONE: Final = cast("NativeCoroutine[Any, Any, None]", _Done())
 
 
 class Holdable(ABC):
@@ -68,14 +69,15 @@ class Holdable(ABC):
         yield from self.acquire()
         return Holding(self.release)
 
-    def __aenter__(self) -> Coroutine[None]:
-        return self.acquire()
+    # Declared as `contextlib.AbstractAsyncContextManager` wants it, for an `AsyncExitStack`.
+    def __aenter__(self) -> "NativeCoroutine[Any, Any, None]":
+        return self.acquire()  # type: ignore[return-value]
 
     def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> Coroutine[None]:
+    ) -> "NativeCoroutine[Any, Any, None]":
         self.release()
         return DONE

@@ -8,7 +8,7 @@ The rules that hold here:
    another thread, or from a plain callback, is never taken for the owner's.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tulip_poll import WrongThreadError
 from tulip_sched import _context
@@ -54,7 +54,8 @@ class OwnedLock(Holdable):
             self._line.join(current_task(), 1)
             yield
 
-    __aenter__ = acquire  # one call less than through Holdable
+    if not TYPE_CHECKING:  # one call less than through Holdable, which has the type
+        __aenter__ = acquire
 
     def acquire_nowait(self) -> None:
         """Own the lock if that is possible at once.
