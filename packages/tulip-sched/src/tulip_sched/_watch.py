@@ -61,7 +61,7 @@ class Watch:
         # For the waits of block_r and block_w: the socket object that the registration is kept
         # for, or that it ends with the wait. Neither for a Watch that its maker forgets.
         self.owner: ref[object] | None = None
-        self.temporary = False
+        self.temporary: bool = False
         self._reader: Task[Any] | None = None
         self._writer: Task[Any] | None = None
         self._reading = False

@@ -86,6 +86,10 @@ class EpollPollster(Pollster):
             events = self._without_ghosts(events)
         ready: list[Handle] = []
         for fd, mask in events:
+            if mask == EPOLLIN and (reader := readers.get(fd)) is not None:
+                # Nearly every event; the rest of the loop costs twice as much.
+                ready.append(reader)
+                continue
             # Whatever is not plainly the other direction's: hang-up and errors are both's.
             reader = readers.get(fd) if mask & ~EPOLLOUT else None
             writer = writers.get(fd) if mask & ~EPOLLIN else None
