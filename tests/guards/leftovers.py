@@ -62,7 +62,8 @@ def child_processes() -> frozenset[int]:
     tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
     found: set[int] = set()
     for listing in Path("/proc/self/task").glob("*/children"):
-        found.update(int(child) for child in listing.read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread may just have ended
+            found.update(int(child) for child in listing.read_text().split())
     return frozenset(found - {tracker})
 
 
