@@ -8,6 +8,7 @@ that only the garbage collector would close has been leaked.
 import threading
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
