@@ -16,12 +16,15 @@ What it refuses to do: retry, reconnect, and hide where a message ends.
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
 type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
 
-Reading order: `_errors`, `_address`, `_transport` (the protocol), `_socket`, `_buffered`, ``tls/``,
-`_resolve` (names), `_connect` (Happy Eyeballs), `_listen`, `_serve`.
+Reading order: `_errors`, `_address`, `_transport` (the protocol), `_socket`, `_buffered` (reader),
+`_buffered_writer`, ``tls/``, `_resolve` (from a name to addresses), `_names` (a cache, a map),
+`_connect` (Happy Eyeballs), `_listen`, `_serve`, `_unix` (sockets in the file system); and apart,
+for tests, ``testing/``.
 """
 
 from tulip_net._address import Address
 from tulip_net._buffered import BufferedReader
+from tulip_net._buffered_writer import BufferedWriter
 from tulip_net._connect import connect, create_connection, create_transport
 from tulip_net._errors import (
     BrokenError,
@@ -35,10 +38,12 @@ from tulip_net._errors import (
     TruncatedError,
 )
 from tulip_net._listen import Listener, listen
+from tulip_net._names import NamesCache, StaticNames
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
+from tulip_net._unix import create_unix_transport, listen_unix
 from tulip_net.tls import SslTransport, client_context, server_context, start_tls
 from tulip_sched import (
     AnyCoroutine,
@@ -78,6 +83,7 @@ __all__ = [
     "AnyCoroutine",
     "BrokenError",
     "BufferedReader",
+    "BufferedWriter",
     "BusyError",
     "CancelScope",
     "Cancelled",
@@ -89,11 +95,13 @@ __all__ = [
     "IncompleteReadError",
     "LimitError",
     "Listener",
+    "NamesCache",
     "NetError",
     "ResolveError",
     "Resolver",
     "SocketTransport",
     "SslTransport",
+    "StaticNames",
     "Task",
     "TaskCancelledError",
     "TaskGroup",
@@ -110,11 +118,13 @@ __all__ = [
     "create_connection",
     "create_task",
     "create_transport",
+    "create_unix_transport",
     "current_context",
     "current_task",
     "fail_after",
     "getaddrinfo",
     "listen",
+    "listen_unix",
     "map_over",
     "move_on_after",
     "par",

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import ssl as _ssl
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
 
@@ -36,6 +37,11 @@ from tulip_sched import (
 
 __all__ = ["connect", "create_connection", "create_transport"]
 
+UNDER_WAY = {errno.EINPROGRESS, errno.EINTR}
+if sys.platform == "win32":
+    # Elsewhere it means that a Unix socket's backlog is full, and nothing is under way.
+    UNDER_WAY.add(errno.EWOULDBLOCK)
+
 ATTEMPT_DELAY = 0.25
 """Seconds; RFC 8305 section 5, "Connection Attempt Delay"."""
 
@@ -55,7 +61,7 @@ def connect(sock: socket.socket, address: Address) -> Gen[None]:
     try:
         sock.setblocking(False)
         failure = sock.connect_ex(address)
-        if failure in {errno.EINPROGRESS, errno.EINTR, errno.EWOULDBLOCK}:
+        if failure in UNDER_WAY:
             watch = Watch(sock.fileno())
             try:
                 watch.block_w()

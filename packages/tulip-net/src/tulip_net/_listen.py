@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import socket
 import sys
 import warnings
@@ -237,18 +236,23 @@ def _listening_socket(
     address = (address[0], port, *address[2:])
     sock = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix" and sys.platform != "cygwin":
+        if sys.platform != "win32":
             # Or a restarted server waits for its old connections to be forgotten. (On Windows
             # the same option lets two servers share a port.)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        elif reuse_port:
+            raise ValueError("Windows has no reuse_port")
         if family == socket.AF_INET6:
             # IPv4 has a socket of its own, on every system alike.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         sock.bind(address)
         sock.listen(backlog)
+    except ValueError:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         where = format_address(address)

@@ -1,0 +1,97 @@
+"""Unix sockets, in the file system and abstract."""
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tulip_net import (
+    ConnectError,
+    Gen,
+    Transport,
+    coroutine,
+    create_task,
+    create_unix_transport,
+    fail_after,
+    listen_unix,
+    move_on_after,
+    run,
+    serve,
+)
+
+
+@coroutine
+def echo(transport: Transport) -> Gen[None]:
+    while data := (yield from transport.recv(65536)):
+        yield from transport.send(data)
+
+
+async def round_trip(path: str | Path) -> None:
+    listener = await listen_unix(path)
+    server = create_task(serve(echo, listener))
+    transport = await create_unix_transport(path)
+    await transport.send(b"there and back")
+    assert await transport.recv(99) == b"there and back"
+    transport.close()
+    listener.close()
+    await server
+
+
+def test_a_path_in_the_file_system(tmp_path: Path) -> None:
+    run(round_trip(tmp_path / "socket"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
+def test_an_abstract_name(tmp_path: Path) -> None:
+    run(round_trip(f"\0tulip {tmp_path}"))
+
+
+def test_nobody_there_is_a_connect_error(tmp_path: Path) -> None:
+    with pytest.raises(ConnectError, match=f"{tmp_path}/none: No such file"):
+        run(create_unix_transport(tmp_path / "none"))
+    with pytest.raises(ValueError, match="is empty"):
+        run(create_unix_transport(""))
+
+
+def test_a_socket_left_behind_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    async def main() -> None:
+        (await listen_unix(path)).close()
+        assert path.exists()
+        listener = await listen_unix(path, mode=0o600)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        with pytest.raises(OSError, match=f"cannot listen on {path}: Address already in use"):
+            await listen_unix(path)
+        listener.close()
+        path.unlink()
+        path.write_text("a file of somebody's")
+        with pytest.raises(OSError, match="cannot listen on"):
+            await listen_unix(path)
+        assert path.read_text() == "a file of somebody's"
+
+    run(main())
+
+
+def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    async def main() -> None:
+        listener = await listen_unix(path, backlog=0)
+        early = []
+        with move_on_after(0.05) as scope:
+            while True:  # until the kernel's queue is full
+                early.append(await create_unix_transport(path))
+        assert scope.cancelled_caught
+        assert len(early) < 20
+        waiting = create_task(create_unix_transport(path))
+        for transport in early:
+            with fail_after(5):
+                (await listener.accept()).close()
+            transport.close()
+        with fail_after(5):
+            (await waiting).close()
+        listener.close()
+
+    run(main())
