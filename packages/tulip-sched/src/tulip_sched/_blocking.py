@@ -9,7 +9,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, cast, final
 
-from tulip_poll import FileDescriptor
+from tulip_poll import ClosedError, FileDescriptor, HasFileno
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
@@ -131,10 +131,17 @@ def block_w(file: FileDescriptor) -> Gen[None]:
 
 def _watch_for(file: FileDescriptor) -> Watch:
     """Return the Watch for a file, the one in use if there is one."""
-    fd = file if isinstance(file, int) else file.fileno()
+    fd = file if isinstance(file, int) else _number_of(file)
+    if fd < 0:
+        raise ValueError(f"a file descriptor must be between 0 and 2147483647, got {fd}")
     watch = current_context().watches.get(fd)
-    if watch is not None and (not watch.idle() or watch.serves(file)):
-        return watch
+    if watch is not None:
+        if watch.serves(file):
+            return watch
+        if _was_closed(watch, fd):
+            watch.forget()
+        elif not watch.idle():
+            return watch
     watch = Watch(fd)
     # A socket object stands for one open file as long as it lives, a number does not.
     if isinstance(file, socket.socket):
@@ -142,6 +149,26 @@ def _watch_for(file: FileDescriptor) -> Watch:
     else:
         watch.temporary = True
     return watch
+
+
+def _number_of(file: HasFileno) -> int:
+    try:
+        fd = file.fileno()
+    except AttributeError:
+        raise TypeError(
+            f"a file descriptor must be an integer or have fileno(), got {file!r}"
+        ) from None
+    if fd < 0:
+        raise ClosedError(f"cannot wait for {file!r}: it was closed")
+    return fd
+
+
+def _was_closed(watch: Watch, fd: int) -> bool:
+    """Return whether the socket that the Watch was made for was closed, or has gone, since."""
+    if watch.owner is None:
+        return False
+    owner = cast("socket.socket | None", watch.owner())
+    return owner is None or owner.fileno() != fd
 
 
 def _release(watch: Watch) -> None:

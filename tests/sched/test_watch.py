@@ -1,0 +1,374 @@
+"""Watching one descriptor again and again: no kernel call between waits, nothing left behind."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.sched.sockets import drain, fill
+from tests.sched.virtual import Virtual
+from tulip_sched import (
+    BusyError,
+    ClosedError,
+    Gen,
+    Task,
+    Watch,
+    coroutine,
+    create_task,
+    current_context,
+    move_on_after,
+    run,
+    sleep,
+)
+
+MakePair = Callable[[], tuple[socket.socket, socket.socket]]
+
+
+@coroutine
+def readable(watch: Watch) -> Gen[None]:
+    watch.block_r()
+    yield
+
+
+@coroutine
+def writable(watch: Watch) -> Gen[None]:
+    watch.block_w()
+    yield
+
+
+@coroutine
+def receive(watch: Watch, end: socket.socket) -> Gen[bytes]:
+    yield from readable(watch)
+    return end.recv(100)
+
+
+def test_a_task_that_waits_again_and_again_registers_once(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        there.send(b"x")
+        await receive(watch, here)
+        before = virtual.pollster.kernel_calls
+        for _ in range(100):
+            waiting = create_task(receive(watch, here))
+            await sleep(1)
+            there.send(b"x")
+            assert await waiting == b"x"
+        assert virtual.pollster.kernel_calls == before
+        watch.forget()
+
+    run(main())
+
+
+def test_the_registration_goes_with_its_first_unwanted_event(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        there.send(b"x")
+        await receive(watch, here)
+        assert virtual.loop.stats().readers == 1
+        there.send(b"unwanted")
+        await sleep(1)
+        assert virtual.loop.stats().readers == 0
+        rounds = virtual.rounds
+        await sleep(1)
+        assert virtual.rounds - rounds <= 2
+        assert await receive(watch, here) == b"unwanted"
+        watch.forget()
+
+    run(main())
+    assert virtual.pollster.pollable() == 1  # the loop's own
+
+
+def test_a_writer_that_nobody_wants_does_not_spin(virtual: Virtual, pair: MakePair) -> None:
+    here, _ = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        await writable(watch)
+        rounds = virtual.rounds
+        await sleep(1)
+        assert virtual.rounds - rounds <= 2
+        assert virtual.loop.stats().writers == 0
+        watch.forget()
+
+    run(main())
+
+
+def test_one_task_in_each_direction(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+    fill(here)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        reader, writer = create_task(readable(watch)), create_task(writable(watch))
+        await sleep(1)
+        assert not reader.done()
+        assert not writer.done()
+        drain(there)
+        await writer
+        assert not reader.done()
+        there.send(b"x")
+        await reader
+        watch.forget()
+
+    run(main())
+
+
+@pytest.mark.parametrize("wait", [readable, writable])
+def test_a_second_task_gets_busy_error_and_the_first_is_unharmed(
+    virtual: Virtual, pair: MakePair, wait: Callable[[Watch], Task[None]]
+) -> None:
+    here, there = pair()
+    fill(here)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        first = create_task(wait(watch), "first")
+        await sleep(1)
+        with pytest.raises(BusyError, match=r"task 'first' is already waiting to (read|write)"):
+            await wait(watch)
+        there.send(b"x")
+        drain(there)
+        await first
+        await wait(watch)
+        watch.forget()
+
+    run(main())
+
+
+def test_forget_wakes_who_waits_with_closed_error(virtual: Virtual, pair: MakePair) -> None:
+    here, _ = pair()
+    fill(here)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        waiting = [create_task(readable(watch), "r"), create_task(writable(watch), "w")]
+        await sleep(1)
+        watch.forget()
+        here.close()
+        for task in waiting:
+            with pytest.raises(ClosedError, match=f"closed while '{task.name}' waited on it"):
+                await task
+        watch.forget()
+        for wait in (readable, writable):
+            with pytest.raises(ClosedError):
+                await wait(watch)
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+@pytest.mark.parametrize("order", ["readable first", "forgotten first"])
+def test_readiness_and_forget_in_one_round(virtual: Virtual, pair: MakePair, order: str) -> None:
+    here, there = pair()
+    resumed: list[str] = []
+
+    @coroutine
+    def body(watch: Watch) -> Gen[None]:
+        try:
+            yield from readable(watch)
+            resumed.append("readable")
+        except ClosedError:
+            resumed.append("closed")
+        yield from sleep(1)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        await sleep(1)
+        # What is in the queue before the poll runs before what the poll brings.
+        if order == "forgotten first":
+            virtual.loop.call_soon(watch.forget)
+        else:
+            virtual.loop.call_later(0, watch.forget)
+        there.send(b"x")
+        await task
+        watch.forget()
+
+    run(main())
+    assert resumed == ["readable" if order == "readable first" else "closed"]
+
+
+@pytest.mark.parametrize("order", ["readable first", "cancelled first"])
+def test_readiness_and_cancel_in_one_round_resume_once(
+    virtual: Virtual, pair: MakePair, order: str
+) -> None:
+    here, there = pair()
+    resumed: list[str] = []
+
+    @coroutine
+    def body(watch: Watch) -> Gen[None]:
+        with move_on_after(1000):
+            yield from readable(watch)
+            resumed.append(here.recv(10).decode())
+        # Resumed twice, this would end early.
+        yield from sleep(10)
+        resumed.append(f"at {virtual.now}")
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        await sleep(1)
+        scope = task._scope
+        assert scope is not None
+        if order == "cancelled first":
+            virtual.loop.call_soon(scope.cancel)
+        else:
+            virtual.loop.call_later(0, scope.cancel)
+        there.send(b"data")
+        await task
+        if order == "cancelled first":
+            assert await receive(watch, here) == b"data"
+        watch.forget()
+
+    run(main())
+    assert resumed == (["data"] if order == "readable first" else []) + ["at 11.0"]
+
+
+def test_readiness_and_timeout_in_one_round_give_the_data(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> bytes | None:
+        watch = Watch(here.fileno())
+        virtual.loop.call_at(virtual.clock.now + 5, there.send, b"data")
+        try:
+            with move_on_after(5.0):
+                return await receive(watch, here)
+            # The timer was first; what arrived is still there for who asks next.
+            return await receive(watch, here)
+        finally:
+            watch.forget()
+
+    assert run(main()) == b"data"
+
+
+def test_a_cancelled_wait_leaves_the_data_and_no_registration_that_counts(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(receive(watch, here))
+        await sleep(1)
+        task.cancel()
+        await task.wait()
+        assert not virtual.left().startswith("1 descriptors")
+        there.send(b"kept")
+        assert await receive(watch, here) == b"kept"
+        watch.forget()
+
+    run(main())
+
+
+def test_waiting_in_a_cancelled_scope_raises_and_leaves_nothing(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+    there.send(b"ready")
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        with move_on_after(100) as scope:
+            scope.cancel()
+            await receive(watch, here)
+        assert scope.cancelled_caught
+        assert await receive(watch, here) == b"ready"
+        watch.forget()
+
+    run(main())
+
+
+def test_a_parked_registration_does_not_keep_the_run_from_ending(pair: MakePair) -> None:
+    here, there = pair()
+    there.send(b"x")
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        await receive(watch, here)
+        create_task(sleep(0)).add_done_callback(lambda _: None)
+
+    run(main())
+
+
+def test_a_descriptor_that_cannot_be_watched_raises_and_leaves_nothing() -> None:
+    async def main() -> None:
+        one, two = socket.socketpair()
+        number = one.fileno()
+        one.close()
+        two.close()
+        watch = Watch(number)
+        with pytest.raises(OSError, match=f"cannot watch descriptor {number}"):
+            await readable(watch)
+        assert watch.idle()
+        await sleep(0)
+        watch.forget()
+
+    run(main())
+
+
+def test_only_a_task_can_wait(virtual: Virtual, pair: MakePair) -> None:
+    here, _ = pair()
+    watch = Watch(here.fileno())
+    with pytest.raises(RuntimeError, match="only a task can wait to read"):
+        watch.block_r()
+    watch.forget()
+
+
+def test_a_second_watch_of_a_descriptor_in_use_is_refused(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(receive(watch, here))
+        await sleep(1)
+        with pytest.raises(BusyError, match="already watched"):
+            Watch(here.fileno())
+        there.send(b"unharmed")
+        assert await task == b"unharmed"
+        watch.forget()
+
+    run(main())
+
+
+def test_a_watch_whose_descriptor_was_closed_and_reused_harms_nobody(pair: MakePair) -> None:
+    """With the real pollster: the first file is closed without a word, its number is reused."""
+
+    async def main() -> None:
+        one, two = socket.socketpair()
+        two.send(b"x")
+        number = one.fileno()
+        stale = Watch(number)
+        await receive(stale, one)
+        one.close()
+        two.close()
+        here, there = socket.socketpair()
+        with here, there:
+            assert here.fileno() == number
+            fresh = Watch(number)
+            task = create_task(receive(fresh, here))
+            await sleep(0)
+            stale.forget()
+            there.send(b"y")
+            assert await task == b"y"
+            fresh.forget()
+        assert current_context().eventloop.parked == 0
+
+    run(main())
+
+
+def test_a_watch_can_be_forgotten_after_its_run(pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> Watch:
+        there.send(b"x")
+        watch = Watch(here.fileno())
+        await receive(watch, here)
+        return watch
+
+    run(main()).forget()
