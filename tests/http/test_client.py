@@ -30,6 +30,7 @@ from tulip_http import (
     sleep,
     wait_all,
 )
+from tulip_http.bodies._decode import accepted_codings
 
 
 @in_loop
@@ -126,6 +127,7 @@ async def test_what_a_request_carries() -> None:
         assert lines[0] == "POST /echo?p=1"
         assert lines[1:] == [
             "accept: */*",
+            f"accept-encoding: {accepted_codings()}",
             "content-length: 6",
             "content-type: application/json",
             f"host: {response.url.netloc}",

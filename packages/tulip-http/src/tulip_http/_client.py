@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Generator
@@ -16,6 +17,7 @@ from tulip_http._request import Request
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._url import URL
+from tulip_http.bodies._decode import accepted_codings
 from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_pairs
 from tulip_net import Coroutine, Gen, coroutine, current_context
 
@@ -31,7 +33,13 @@ if TYPE_CHECKING:
 # closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
 _FRESH_SECONDS: Final = 1.0
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_DEFAULT_HEADERS: Final = Headers({"Accept": "*/*", "User-Agent": "tulip-http"})
+
+
+@functools.cache
+def _default_headers() -> Headers:
+    return Headers(
+        {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "tulip-http"}
+    )
 
 
 class RequestParts(TypedDict, total=False):
@@ -101,7 +109,7 @@ class Client:
         tls: TlsTypes = True,
     ) -> None:
         self.base_url: URL | None = None if base_url is None else URL(base_url)
-        self.headers: Headers = _merged(_DEFAULT_HEADERS, headers)
+        self.headers: Headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
         self.timeout: Timeout = Timeout.of(timeout)
         self._pool = Pool(limits, tls)

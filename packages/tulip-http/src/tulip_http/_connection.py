@@ -35,6 +35,7 @@ from tulip_http._errors import (
 )
 from tulip_http._response import Response
 from tulip_http._typing import override
+from tulip_http.bodies._decode import decode_whole, decoder_for
 from tulip_http.wire._http1 import ResponseParser, serialize_head
 from tulip_net import (
     BrokenError,
@@ -180,10 +181,13 @@ class Connection:
                     parser.feed_eof()
             seconds = self._loop.time() - began
             content = None
+            decoder = decoder_for(parser.head.fields, self._limits.max_ratio)
             if whole:
                 content = (
                     parser.take_body() if parser.complete else (yield from self._receive_all())
                 )
+                if decoder is not None:
+                    content = decode_whole(content, decoder, self._limits.max_body)
         except BaseException as error:
             self._fail(error)
             raise
@@ -191,6 +195,7 @@ class Connection:
             request,
             parser.head,
             trailers=parser.trailers,
+            decoder=decoder,
             content=content,
             source=None if whole else self,
             seconds=seconds,

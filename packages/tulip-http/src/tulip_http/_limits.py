@@ -19,8 +19,10 @@ class Limits:
         max_idle: Kept open without a request.
         idle_seconds: How long a connection is kept open without a request. Below what servers
             allow (nginx 75 s, apache2 and uvicorn 5 s), so that they rarely close first.
-        max_body: Bytes of a body that is read whole (`Response.read`); `Client.stream` hands out
-            bodies of any size in pieces.
+        max_body: Bytes of a body that is read whole, decoded; `Client.stream` hands out bodies of
+            any size in pieces.
+        max_ratio: How many times larger than itself a compressed body may become; counts from 1 MiB
+            on. gzip cannot exceed 1032, br and zstd can by far.
         max_head_bytes: Bytes of a response's head.
         max_head_fields: Fields of a response's head.
     """
@@ -30,6 +32,7 @@ class Limits:
     max_idle: int | None = 50
     idle_seconds: float | None = 4.5
     max_body: int | None = 1 << 30
+    max_ratio: float | None = 1100
     max_head_bytes: int = MAX_HEAD_BYTES
     max_head_fields: int = MAX_HEAD_FIELDS
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
 
 from tulip_http._errors import (
+    DecodingError,
     HTTPError,
     HTTPStatusError,
     ResponseNotRead,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from tulip_http._request import Request
     from tulip_http._url import URL
+    from tulip_http.bodies._decode import BodyDecoder
     from tulip_http.wire._http1 import ResponseHead
     from tulip_net import Coroutine
 
@@ -63,6 +65,7 @@ class Response:
 
     __slots__ = (
         "_abandoned",
+        "_body_decoder",
         "_content",
         "_decoder",
         "_encoding",
@@ -85,6 +88,7 @@ class Response:
         head: ResponseHead,
         *,
         trailers: list[tuple[bytes, bytes]],
+        decoder: BodyDecoder | None = None,
         content: bytes | None = None,
         source: BodySource | None = None,
         seconds: float = 0.0,
@@ -102,6 +106,7 @@ class Response:
         self._encoding: str | None = None
         self._started = False  # reading in pieces
         self._abandoned = False
+        self._body_decoder = decoder
         self._decoder: codecs.IncrementalDecoder | None = None
         self._splitter: LineSplitter | None = None
         self._trailers = trailers
@@ -252,10 +257,28 @@ class Response:
             if self._content is None and self._abandoned:
                 raise self._carrying(StreamClosed(f"{self!r} was closed before it was read"))
             return b"" if started or self._content is None else self._content
-        chunk = yield from self._source.receive()
+        decoder = self._body_decoder
+        if decoder is None:
+            chunk = yield from self._source.receive()
+        else:
+            chunk = yield from self._decoded(decoder, self._source)
         if not chunk:
             self._source = None
         return chunk
+
+    @coroutine
+    def _decoded(self, decoder: BodyDecoder, source: BodySource) -> Gen[bytes]:
+        try:
+            while not (data := decoder.take()):
+                chunk = yield from source.receive()
+                if not chunk:
+                    decoder.finish()
+                    break
+                decoder.feed(chunk)
+        except (DecodingError, ResponseTooLarge) as error:
+            self.close()
+            raise self._carrying(error) from error.__cause__
+        return data
 
     @coroutine
     def read_text(self) -> Gen[str]:
@@ -360,4 +383,5 @@ class Response:
         state = {name: getattr(self, name) for name in self.__slots__}
         state["_abandoned"] = self._abandoned or self._source is not None
         state["_source"] = state["_decoder"] = state["_splitter"] = None
+        state["_body_decoder"] = None
         return None, state

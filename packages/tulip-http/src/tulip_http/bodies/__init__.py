@@ -1,4 +1,5 @@
 """What requests and responses carry.
 
-In reading order: `_encode` (what a caller passes becomes bytes).
+In reading order: `_encode` (what a caller passes becomes bytes), `_decode` (content codings),
+`_text` (characters and lines from pieces).
 """

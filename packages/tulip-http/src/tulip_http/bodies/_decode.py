@@ -1,0 +1,284 @@
+"""Content codings undone, piece by piece, in bounded memory.
+
+A small body can stand for a very large one, so nothing here decodes more than it is asked for:
+what has come in is kept, and comes out in pieces of a limited size. Two limits end an attack: the
+size of what is read whole (``Limits.max_body``), and how much larger than the body the decoded body
+may be (``Limits.max_ratio``).
+
+gzip and deflate come with Python; br and zstd where their libraries are installed, and only then
+are they asked for: ``pip install 'tulip-http[br,zstd]'``.
+
+Source: RFC 9110 section 8.4 (codings), RFC 1950 to 1952, RFC 7932 (br), RFC 8878 (zstd).
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final, Protocol, final
+
+from tulip_http._errors import DecodingError, ResponseTooLarge
+from tulip_http._typing import override
+
+_PIECE: Final = 262144  # what one call decodes at most
+# Below this no ratio is suspicious: a page of spaces is not an attack.
+_RATIO_COUNTS_FROM: Final = 1 << 20
+# More codings than this on one body are an attempt to multiply ratios.
+_MOST_CODINGS: Final = 3
+
+
+@functools.cache
+def accepted_codings() -> str:
+    """Return the value for Accept-Encoding: what can be decoded here."""
+    found = ["gzip", "deflate"]
+    if find_spec("brotli") is not None:
+        found.append("br")
+    if _zstd_module() is not None:
+        found.append("zstd")
+    return ", ".join(found)
+
+
+class _Stage(Protocol):
+    """One coding."""
+
+    def feed(self, data: bytes) -> None:
+        """Take encoded bytes."""
+        ...
+
+    def take(self) -> bytes:
+        """Return a piece of what they stand for, ``b""`` when more is needed."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end was reached."""
+        ...
+
+
+@final
+class BodyDecoder:
+    """Undoes the codings of one body.
+
+    Args:
+        codings: As in Content-Encoding, the last one applied last.
+        max_ratio: How many times larger than the body what it stands for may be.
+
+    Raises:
+        DecodingError: There are too many codings, or one that is not known here.
+    """
+
+    __slots__ = ("_fed", "_max_ratio", "_stages", "_taken")
+
+    def __init__(self, codings: list[str], max_ratio: float | None) -> None:
+        if len(codings) > _MOST_CODINGS:
+            raise DecodingError(f"the body has {len(codings)} codings: {', '.join(codings)}")
+        self._stages = [_stage(coding) for coding in reversed(codings)]
+        self._max_ratio = max_ratio
+        self._fed = self._taken = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the body."""
+        self._fed += len(data)
+        self._stages[0].feed(data)
+
+    def take(self) -> bytes:
+        """Return a piece of what was fed stands for, ``b""`` when more is needed.
+
+        Raises:
+            DecodingError: It is not in its coding.
+            ResponseTooLarge: It has become too many times larger.
+        """
+        try:
+            data = self._pull(len(self._stages) - 1)
+        except DecodingError:
+            raise
+        except Exception as error:  # zlib.error, brotli.error, ZstdError: no common base
+            raise DecodingError(f"the body cannot be decoded: {error}") from error
+        self._taken += len(data)
+        most = self._max_ratio
+        if most is not None and self._taken > max(_RATIO_COUNTS_FROM, self._fed * most):
+            raise ResponseTooLarge(
+                f"{self._fed} bytes of body became {self._taken} or more: over {most:g} times "
+                "as many (max_ratio)"
+            )
+        return data
+
+    def finish(self) -> None:
+        """Take note that the body has ended.
+
+        Raises:
+            DecodingError: It was cut short.
+        """
+        if self._fed and not all(stage.complete for stage in self._stages):
+            raise DecodingError(f"the encoded body ends too early, after {self._fed} bytes")
+
+    def _pull(self, index: int) -> bytes:
+        stage = self._stages[index]
+        while not (data := stage.take()) and index:
+            more = self._pull(index - 1)
+            if not more:
+                break
+            stage.feed(more)
+        return data
+
+
+def decoder_for(fields: list[tuple[bytes, bytes]], max_ratio: float | None) -> BodyDecoder | None:
+    """Return a decoder for a response with these header fields, None if it needs none.
+
+    Raises:
+        DecodingError: A coding is not known here.
+    """
+    found = None
+    for name, value in fields:
+        # Comparing lengths first: this is asked of every field of every response.
+        if len(name) == 16 and name.lower() == b"content-encoding":
+            found = value if found is None else found + b"," + value
+    if found is None:
+        return None
+    codings = [coding.strip() for coding in found.decode("latin-1").lower().split(",")]
+    codings = [coding for coding in codings if coding not in {"", "identity"}]
+    return BodyDecoder(codings, max_ratio) if codings else None
+
+
+def decode_whole(data: bytes, decoder: BodyDecoder, max_body: int | None) -> bytes:
+    """Return what a whole body stands for.
+
+    Raises:
+        DecodingError: It is not in its coding, or cut short.
+        ResponseTooLarge: It stands for more than ``max_body`` bytes.
+    """
+    decoder.feed(data)
+    pieces = []
+    size = 0
+    while piece := decoder.take():
+        pieces.append(piece)
+        size += len(piece)
+        if max_body is not None and size > max_body:
+            raise ResponseTooLarge(f"the decoded body is larger than {max_body} bytes (max_body)")
+    decoder.finish()
+    return b"".join(pieces)
+
+
+def _stage(coding: str) -> _Stage:
+    if coding in {"gzip", "x-gzip"}:
+        return _Zlib(31)  # 15 bits of window, and a gzip header (zlib.decompressobj)
+    if coding == "deflate":
+        return _Deflate()
+    if coding == "br" and find_spec("brotli") is not None:
+        return _Brotli()
+    if coding == "zstd" and (zstd := _zstd_module()) is not None:
+        return _Zstd(zstd)
+    raise DecodingError(f"the body is encoded as {coding!r}, which cannot be decoded here")
+
+
+class _Zlib:
+    """gzip, in any number of members, or zlib."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._stream = zlib.decompressobj(window)
+        self._pending = b""
+
+    def feed(self, data: bytes) -> None:
+        self._pending += data
+
+    def take(self) -> bytes:
+        while True:
+            if self._stream.eof and self._pending:
+                self._stream = zlib.decompressobj(self._window)  # RFC 1952: another member
+            data = self._stream.decompress(self._pending, _PIECE)
+            self._pending = self._stream.unconsumed_tail or self._stream.unused_data
+            if data or not (self._stream.eof and self._pending):
+                return data
+
+    @property
+    def complete(self) -> bool:
+        return self._stream.eof and not self._pending
+
+
+@final
+class _Deflate(_Zlib):
+    """zlib, as the standard says, or bare deflate, as some servers send it."""
+
+    def __init__(self) -> None:
+        super().__init__(15)
+        self._known = False
+
+    @override
+    def feed(self, data: bytes) -> None:
+        super().feed(data)
+        if not self._known and len(self._pending) >= 2:
+            self._known = True
+            first, second = self._pending[:2]
+            # RFC 1950 section 2.2: method 8, and a header that is a multiple of 31.
+            if first & 15 != 8 or (first << 8 | second) % 31:
+                self._stream = zlib.decompressobj(-15)
+
+    @override
+    def take(self) -> bytes:
+        return super().take() if self._known else b""
+
+
+@final
+class _Brotli:
+    """br, with the brotli library."""
+
+    def __init__(self) -> None:
+        self._stream: Any = import_module("brotli").Decompressor()
+        self._pending = b""
+
+    def feed(self, data: bytes) -> None:
+        self._pending += data
+
+    def take(self) -> bytes:
+        pending, self._pending = self._pending, b""
+        if not self._stream.can_accept_more_data():
+            # It still holds output: what is new has to wait.
+            self._pending, pending = pending, b""
+        data: bytes = self._stream.process(pending, output_buffer_limit=_PIECE)
+        return data
+
+    @property
+    def complete(self) -> bool:
+        return bool(self._stream.is_finished())
+
+
+@final
+class _Zstd:
+    """zstd, in any number of frames, with Python 3.14's own module or its backport."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._stream = module.ZstdDecompressor()
+        self._pending = b""
+
+    def feed(self, data: bytes) -> None:
+        self._pending += data
+
+    def take(self) -> bytes:
+        while True:
+            if self._stream.eof:
+                self._pending = self._stream.unused_data + self._pending
+                if not self._pending:
+                    return b""
+                self._stream = self._module.ZstdDecompressor()
+            pending, self._pending = self._pending, b""
+            data: bytes = self._stream.decompress(pending, _PIECE)
+            if data or not self._stream.eof:
+                return data
+
+    @property
+    def complete(self) -> bool:
+        return bool(self._stream.eof) and not self._pending
+
+
+@functools.cache
+def _zstd_module() -> Any:
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    return None
