@@ -6,6 +6,7 @@ Run with two files: a server's key and certificates, and the authority's certifi
 import socket
 import ssl
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import assert_type
 
@@ -15,6 +16,7 @@ from tulip_net import (
     AnyCoroutine,
     BrokenError,
     BufferedReader,
+    BufferedWriter,
     BusyError,
     Cancelled,
     CancelScope,
@@ -26,11 +28,13 @@ from tulip_net import (
     IncompleteReadError,
     LimitError,
     Listener,
+    NamesCache,
     NetError,
     ResolveError,
     Resolver,
     SocketTransport,
     SslTransport,
+    StaticNames,
     Task,
     TaskCancelledError,
     TaskGroup,
@@ -47,11 +51,13 @@ from tulip_net import (
     create_connection,
     create_task,
     create_transport,
+    create_unix_transport,
     current_context,
     current_task,
     fail_after,
     getaddrinfo,
     listen,
+    listen_unix,
     map_over,
     move_on_after,
     par,
@@ -165,7 +171,28 @@ def connect_by_our_own_names() -> Gen[None]:
     sock = yield from create_connection("our.name", port_of(listener), resolver=resolver)
     assert_type(sock, socket.socket)
     sock.close()
+    known: Resolver = NamesCache(StaticNames({"our.other.name": ["127.0.0.1"]}, resolver))
+    sock = yield from create_connection("our.other.name", port_of(listener), resolver=known)
+    sock.close()
     listener.close()
+
+
+async def write_in_small_pieces() -> bytes:
+    """Collect what is written, and send it over a socket in the file system."""
+    with tempfile.TemporaryDirectory() as folder:
+        listener = await listen_unix(f"{folder}/socket", mode=0o600)
+        ours = await create_unix_transport(f"{folder}/socket")
+        assert_type(ours, SocketTransport)
+        theirs = await listener.accept()
+        writer = BufferedWriter(ours)
+        for piece in (b"one", bytearray(b"two")):
+            writer.write(piece)
+        assert_type(writer.buffered, int)
+        await writer.flush()
+        received = await theirs.recv(100)
+        for each in (ours, theirs, listener):
+            each.close()
+        return received
 
 
 @coroutine
@@ -278,5 +305,6 @@ if __name__ == "__main__":
     assert run(talk_over_tls()) == "TLSv1.3"
     assert run(connect_step_by_step()) == 4
     run(connect_by_our_own_names())
+    assert run(write_in_small_pieces()) == b"onetwo"
     run(meet_the_errors())
     assert run(use_what_lies_below()) == [1, 2, 6, 7]
