@@ -63,7 +63,7 @@ class CaseResult:
     @classmethod
     def of(cls, case: Case) -> Self:
         """Return an empty result."""
-        return cls(**asdict(case))
+        return cls(case.name, case.title, case.unit, case.per, case.higher_is_better)
 
     def add(self, competitor: Competitor, sample: Sample) -> None:
         """Take a sample in."""

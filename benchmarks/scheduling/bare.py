@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.harness.meter import Meter
 
 NOTHING = "a bare loop has nothing of the kind"
-ABSENT = dict.fromkeys(("timeout", "threadsafe", "lock", "queue"), NOTHING)
+ABSENT = dict.fromkeys(("timeout", "threadsafe", "lock", "queue", "park"), NOTHING)
 
 
 def run(case: Callable[[Meter], None], meter: Meter) -> None:

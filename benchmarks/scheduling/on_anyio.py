@@ -78,5 +78,16 @@ async def queue(meter: Meter) -> None:
                 await get.receive()
 
 
+async def park(meter: Meter) -> None:
+    """Start tasks that wait for an event, and keep them."""
+    event = anyio.Event()
+    async with anyio.create_task_group() as group:
+        for count in meter:
+            for _ in range(count):
+                group.start_soon(event.wait)
+            await anyio.wait_all_tasks_blocked()
+        event.set()
+
+
 async def nothing() -> None:
     """Do nothing, as a coroutine."""

@@ -73,5 +73,16 @@ async def queue(meter: Meter) -> None:
             await items.get()
 
 
+async def park(meter: Meter) -> None:
+    """Start tasks that wait for an event, and keep them."""
+    event = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for count in meter:
+            for _ in range(count):
+                group.create_task(event.wait())
+            await asyncio.sleep(0)
+        event.set()
+
+
 async def nothing() -> None:
     """Do nothing, as a coroutine."""

@@ -70,5 +70,16 @@ async def queue(meter: Meter) -> None:
             await items.get()
 
 
+async def park(meter: Meter) -> None:
+    """Start tasks that wait for an event, and keep them."""
+    event = curio.Event()
+    async with curio.TaskGroup() as group:
+        for count in meter:
+            for _ in range(count):
+                await group.spawn(event.wait)
+            await curio.sleep(0.1)
+        await event.set()
+
+
 async def nothing() -> None:
     """Do nothing, as a coroutine."""

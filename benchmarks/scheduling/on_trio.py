@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import trio
+import trio.testing
 
 from benchmarks.harness.meter import Meter
 from benchmarks.scheduling.bursts import bursts
@@ -72,6 +73,17 @@ async def queue(meter: Meter) -> None:
         for item in range(count):
             await put.send(item)
             await get.receive()
+
+
+async def park(meter: Meter) -> None:
+    """Start tasks that wait for an event, and keep them."""
+    event = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for count in meter:
+            for _ in range(count):
+                nursery.start_soon(event.wait)
+            await trio.testing.wait_all_tasks_blocked()
+        event.set()
 
 
 async def nothing() -> None:

@@ -97,6 +97,23 @@ def queue(meter: Meter) -> Gen[None]:
 
 
 @coroutine
+def park(meter: Meter) -> Gen[None]:
+    """Start tasks that wait for an event, and keep them."""
+    from tulip_sched import Event
+
+    @coroutine
+    def body(group: TaskGroup) -> Gen[None]:
+        event = Event()
+        for count in meter:
+            for _ in range(count):
+                group.start_soon(event.wait())
+            yield from sleep(0)
+        event.set()
+
+    yield from TaskGroup().run(body)
+
+
+@coroutine
 def nothing() -> Gen[None]:
     """Do nothing, as a coroutine."""
     yield from ()

@@ -2,7 +2,7 @@
 
 from benchmarks.harness.meter import Meter
 from benchmarks.scheduling.bursts import bursts
-from benchmarks.scheduling.on_tulip import run
+from benchmarks.scheduling.on_tulip import park, run
 from tulip_sched import (
     TaskGroup,
     call_in_thread,
@@ -12,7 +12,17 @@ from tulip_sched import (
     sleep,
 )
 
-__all__ = ["lock", "queue", "run", "spawn_many", "spawn_one", "switch", "threadsafe", "timeout"]
+__all__ = [
+    "lock",
+    "park",
+    "queue",
+    "run",
+    "spawn_many",
+    "spawn_one",
+    "switch",
+    "threadsafe",
+    "timeout",
+]
 
 
 async def switch(meter: Meter) -> None:

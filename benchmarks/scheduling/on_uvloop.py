@@ -8,6 +8,7 @@ import uvloop
 from benchmarks.harness.meter import Meter
 from benchmarks.scheduling.on_asyncio import (
     lock,
+    park,
     queue,
     spawn_many,
     spawn_one,
@@ -16,7 +17,17 @@ from benchmarks.scheduling.on_asyncio import (
     timeout,
 )
 
-__all__ = ["lock", "queue", "run", "spawn_many", "spawn_one", "switch", "threadsafe", "timeout"]
+__all__ = [
+    "lock",
+    "park",
+    "queue",
+    "run",
+    "spawn_many",
+    "spawn_one",
+    "switch",
+    "threadsafe",
+    "timeout",
+]
 
 
 def run(case: Callable[[Meter], Coroutine[Any, Any, None]], meter: Meter) -> None:

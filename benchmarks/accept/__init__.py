@@ -1,0 +1,1 @@
+"""Accepting: what a connection costs a server. `part` says what is measured."""

@@ -1,0 +1,1 @@
+"""Memory: bytes per idle connection and per parked task. `part` says what is measured."""

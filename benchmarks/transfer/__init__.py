@@ -1,0 +1,1 @@
+"""Large transfers: a gigabyte one way. `part` says what is measured."""
