@@ -94,15 +94,24 @@ class Context:
         makes new ones.
         """
         self.portal.close()
-        loop, runner = self._given
-        if runner is None and "threadrunner" in self.__dict__:
+        try:
+            self._close_threads()
+        finally:
+            if self._given[0] is None:
+                self._close_loop()
+
+    def _close_threads(self) -> None:
+        if self.threads_are_ours and "threadrunner" in self.__dict__:
             self.__dict__.pop("threadrunner").shutdown()
-        if loop is None:
-            # Their owners may close them after the run; there is no loop to tell by then.
-            for watch in list(self.watches.values()):
-                watch.forget()
+            # The ends of those functions are in the queue: a failure that is nobody's is logged.
+            self.eventloop.run_once(0)
+
+    def _close_loop(self) -> None:
+        # Their owners may close them after the run; there is no loop to tell by then.
+        for watch in list(self.watches.values()):
+            watch.forget()
         self.watches.clear()
-        if loop is None and "eventloop" in self.__dict__:
+        if "eventloop" in self.__dict__:
             self.__dict__.pop("eventloop").close()
 
 
