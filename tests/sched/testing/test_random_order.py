@@ -71,6 +71,28 @@ def test_a_seed_gives_the_same_order_in_another_process() -> None:
     assert outputs == {order_under(7)}
 
 
+def test_a_group_is_cancelled_in_the_order_of_its_tasks() -> None:
+    """A set of tasks would have another order in another process, and a seed would not replay."""
+    ended: list[int] = []
+
+    async def wait(number: int) -> None:
+        try:
+            await Event().wait()
+        finally:
+            ended.append(number)
+
+    async def main() -> None:
+        async with TaskGroup() as group:
+            for number in range(50):
+                group.start_soon(wait(number))
+            await sleep(0)
+            group.scope.cancel()
+
+    with virtual_time():
+        run(main())
+    assert ended == list(range(50))
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_callbacks_keep_their_order(seed: int) -> None:
     seen: list[int] = []

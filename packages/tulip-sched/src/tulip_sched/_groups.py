@@ -111,7 +111,7 @@ class TaskGroup:
     def _enter(self) -> None:
         self.scope.__enter__()
         self._owner = current_task()
-        self.scope._members = set()
+        self.scope._members = {}
 
     @coroutine
     def _leave(self, error: BaseException | None) -> Gen[bool]:

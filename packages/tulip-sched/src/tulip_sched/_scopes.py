@@ -61,7 +61,8 @@ class CancelScope:
         self._task: Task[Any] | None = None
         self._parent: CancelScope | None = None
         self._timer: TimerHandle | None = None
-        self._members: set[Task[Any]] | None = None
+        # In the order of their start, which is the order in which they are cancelled.
+        self._members: dict[Task[Any], None] | None = None
         self._expired = False
         self._used = False
         self.cancel_called: bool = False

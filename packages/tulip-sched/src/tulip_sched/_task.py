@@ -446,7 +446,7 @@ class Task(Generic[T]):
             scope._end()
             scope = outer
         if base is not None and base._members is not None:
-            base._members.discard(self)
+            base._members.pop(self, None)
         self._scope = self._base = None
 
     def _translate(self, exc: Cancelled) -> BaseException:
@@ -474,7 +474,7 @@ class Task(Generic[T]):
             raise self._refused_start()
         self._scope = self._base = scope
         assert scope._members is not None
-        scope._members.add(self)
+        scope._members[self] = None
 
     def _root_scope(self) -> CancelScope:
         """Return the task's own scope, outside of all it entered; made when first needed."""
