@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import assert_type
 
 from tulip_poll import (
+    Arrange,
     Child,
     ChildProcess,
     ClosedError,
@@ -24,6 +26,7 @@ from tulip_poll import (
     LoopStats,
     PollPollster,
     Pollster,
+    PollsterWrapper,
     SelectPollster,
     SlowCallback,
     ThreadRunner,
@@ -132,6 +135,31 @@ def handle_mistakes() -> None:
     raise AssertionError("a closed loop took a callback")
 
 
+class Patient(PollsterWrapper):
+    """A pollster that changes one thing about another."""
+
+    def poll(self, timeout: float | None = None) -> list[Handle]:
+        """Wait at most a second at a time."""
+        return super().poll(1.0 if timeout is None else min(timeout, 1.0))
+
+
+def try_another_order() -> list[str]:
+    """Run the callbacks of a round in an order of our own."""
+
+    def newest_first(queue: deque[Handle]) -> int:
+        queue.reverse()
+        return len(queue)
+
+    order: Arrange = newest_first
+    loop = EventLoop(Patient(default_pollster()), arrange=order)
+    seen: list[str] = []
+    loop.call_soon(seen.append, "first")
+    assert_type(loop.call_soon(seen.append, "second").receiver, object)
+    loop.run()
+    loop.close()
+    return seen
+
+
 def number(fd: FileDescriptor) -> int:
     """Take what the library takes: a number, or an object with one."""
     if isinstance(fd, int):
@@ -161,4 +189,5 @@ if __name__ == "__main__":
     assert use_threads() == 1025
     assert wait_for_a_child() == 3
     handle_mistakes()
+    assert try_another_order() == ["second", "first"]
     assert number(sys.stdout) == number(1) == 1 or os.name == "nt"

@@ -8,22 +8,37 @@ from typing import assert_type
 
 from tulip_sched import (
     AnyCoroutine,
+    Barrier,
+    BoundedSemaphore,
+    BrokenBarrierError,
     BusyError,
     Cancelled,
     CancelScope,
     ClosedError,
+    Condition,
     Context,
     Coroutine,
     DeadlockError,
+    Event,
     EventLoop,
     Gen,
     Handle,
+    LifoQueue,
+    Lock,
+    PriorityQueue,
+    Queue,
+    QueueEmpty,
+    QueueFull,
+    QueueShutDown,
+    RLock,
+    Semaphore,
     SuspendError,
     Task,
     TaskCancelledError,
     TaskGroup,
     ThreadRunner,
     Watch,
+    WouldBlockError,
     WrongThreadError,
     as_completed,
     block,
@@ -213,6 +228,75 @@ def call_back_from_a_thread() -> Gen[int]:
     return (yield from call_in_thread(in_a_thread))
 
 
+@coroutine
+def take_turns() -> Gen[int]:
+    """Share things between tasks, in a generator."""
+    lock, again, permits = Lock(), RLock(), Semaphore(2)
+    with (yield from lock.holding()), (yield from again.holding()):
+        again.acquire_nowait()
+        again.release()
+        try:
+            permits.acquire_nowait()
+            BoundedSemaphore(0).acquire_nowait()
+        except WouldBlockError:
+            permits.release()
+    barrier = Barrier(2)
+    assert_type((yield from par(barrier.wait(), barrier.wait())), tuple[int, int])
+    barrier.abort()
+    try:
+        yield from barrier.wait()
+    except BrokenBarrierError:
+        return permits.value
+    raise AssertionError("a broken barrier let somebody pass")
+
+
+async def hand_over() -> list[int]:
+    """Hand items from task to task, in an ``async def``."""
+    queue = Queue[int](1)
+    ready, condition = Event(), Condition()
+    got: list[int] = []
+
+    async def consume() -> None:
+        ready.set()
+        async for item in queue:
+            got.append(assert_type(item, int))
+            async with condition:
+                condition.notify_all()
+
+    async with TaskGroup() as group:
+        group.start_soon(consume())
+        await ready.wait()
+        for item in range(3):
+            await queue.put(item)
+        async with condition:
+            assert_type(await condition.wait_for(lambda: len(got) > 2), bool)
+        queue.shutdown()
+    return got
+
+
+def fill_queues() -> list[int]:
+    """Each queue has its order, and says when it cannot."""
+    newest, smallest = LifoQueue[int](2), PriorityQueue[int](2)
+    for item in (1, 2):
+        newest.put_nowait(item)
+        smallest.put_nowait(item)
+    result = [newest.get_nowait(), smallest.get_nowait()]
+    smallest.put_nowait(3)
+    try:
+        smallest.put_nowait(4)
+    except QueueFull:
+        newest.get_nowait()
+    try:
+        newest.get_nowait()
+    except QueueEmpty:
+        newest.shutdown()
+    try:
+        newest.put_nowait(5)
+    except QueueShutDown:
+        return result
+    raise AssertionError("a queue that was shut down took an item")
+
+
 def use_a_context_of_our_own() -> int:
     """Run tasks on a loop that the program made."""
     loop = EventLoop()
@@ -295,6 +379,8 @@ async def refused_under_await() -> None:
     double(1)  # type: ignore[unused-awaitable]
     wrong: str = await double(1)  # type: ignore[assignment]
     await double(wrong)  # type: ignore[arg-type]
+    Lock().acquire()  # type: ignore[unused-awaitable]
+    await Queue[int]().put("text")  # type: ignore[arg-type]
     coroutine(len)  # type: ignore[arg-type]
 
 
@@ -308,5 +394,8 @@ if __name__ == "__main__":
     assert run(wait_for_descriptors()) == b"data"
     assert run(wait_for_a_callback()) == "called again"
     assert run(call_back_from_a_thread()) == 6
+    assert run(take_turns()) == 2
+    assert run(hand_over()) == [0, 1, 2]
+    assert fill_queues() == [2, 1]
     assert use_a_context_of_our_own() == 42
     meet_the_errors()
