@@ -2,10 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast, overload
+from functools import partial
+from typing import Any, TypeVar, cast, final, overload
+from weakref import ref
 
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
+from tulip_sched._errors import BusyError
 from tulip_sched._groups import TaskGroup
 from tulip_sched._scopes import fail_after
 from tulip_sched._task import Task
@@ -96,12 +99,14 @@ def as_completed(tasks: Iterable[Task[T]]) -> "Iterator[Coroutine[Task[T]]]":
 
     Raises:
         RuntimeError: A task was never started, or is the one that waits.
+        BusyError: By a coroutine: another task is driving one already.
 
     Abandoning the iteration leaves the tasks running and no callback on them.
     """
     return _AsCompleted(tasks)
 
 
+@final
 class _AsCompleted(Iterator[Coroutine[Task[T]]]):
     """The tasks that are done and not yet handed out, and those still pending."""
 
@@ -112,10 +117,12 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
         self._pending = {task for task in every if not task.done()}
         self._left = len(every)
         self._waiter: Task[Any] | None = None
+        # Weak, so that who abandons the iteration abandons this object: see __del__.
+        self._callback = partial(_has_ended, ref(self))
         for task in self._pending:
             task._refuse_waiter(waiter)
         for task in self._pending:
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._callback)
 
     @override
     def __next__(self) -> Coroutine[Task[T]]:
@@ -126,6 +133,8 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
 
     @coroutine
     def _next_done(self) -> Gen[Task[T]]:
+        if self._waiter is not None:
+            raise BusyError(f"task {self._waiter.name!r} already waits for the next to finish")
         if not self._done:
             self._waiter = current_task()
             self._waiter._block(self._stop_waiting)
@@ -147,7 +156,13 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
 
     def __del__(self) -> None:
         for task in self._pending:
-            task.remove_done_callback(self._ended)
+            task.remove_done_callback(self._callback)
+
+
+def _has_ended(steps: "ref[_AsCompleted[Any]]", task: Task[Any]) -> None:
+    owner = steps()
+    if owner is not None:
+        owner._ended(task)
 
 
 @coroutine
