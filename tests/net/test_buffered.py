@@ -27,20 +27,25 @@ from tulip_net.testing import FaultyTransport, memory_pair
 def reading(
     data: bytes, body: Callable[[BufferedReader], Awaitable[None]], *, limit: int = 65536
 ) -> None:
-    """Run ``body`` with a reader of ``data`` and then the end, a byte or two at a time."""
+    """Run ``body`` with a reader of ``data`` and then the end, a few bytes at a time."""
 
     async def main() -> None:
-        a, b = memory_pair()
+        a, b = memory_pair(capacity=5)
         bad = FaultyTransport(b, 7, short=0.9, slow=0)
-        await a.send(data)
-        await a.send_eof()
+        feeder = create_task(feed(a, data))
         try:
             await body(BufferedReader(bad, limit))
+            await feeder
         finally:
             a.close()
             b.close()
 
     run(main())
+
+
+async def feed(transport: Transport, data: bytes) -> None:
+    await transport.send(data)
+    await transport.send_eof()
 
 
 def test_readline_gives_lines_and_then_what_is_left() -> None:
@@ -177,7 +182,7 @@ def test_any_stream_reads_the_same_as_from_a_file(data: bytes, seed: int) -> Non
     file = io.BufferedReader(io.BytesIO(data))
 
     @coroutine
-    def feed(transport: Transport) -> Gen[None]:
+    def feed_in_pieces(transport: Transport) -> Gen[None]:
         at = 0
         while at < len(data):
             size = luck.randint(1, 40)
@@ -189,7 +194,7 @@ def test_any_stream_reads_the_same_as_from_a_file(data: bytes, seed: int) -> Non
     @coroutine
     def main() -> Gen[None]:
         a, b = memory_pair()
-        feeder = create_task(feed(a))
+        feeder = create_task(feed_in_pieces(a))
         reader = BufferedReader(b)
         while file.peek(1):
             if luck.random() < 0.5:

@@ -286,7 +286,10 @@ def cancelled_aclose_closes(a: Transport, _: Transport) -> Gen[None]:
 @coroutine
 def half_close_leaves_the_other_half(a: Transport, b: Transport) -> Gen[None]:
     """After ``send_eof`` the peer sees the end, and may go on sending."""
-    yield from b.send(b"already on its way")
+    for part in (b"a", b"lready ", b"on its way"):
+        yield from b.send(part)
+    yield from settle()
+    assert (yield from receive(a, 1)) == b"a"
     yield from a.send(b"question")
     yield from a.send_eof()
     yield from a.send_eof()
@@ -294,7 +297,7 @@ def half_close_leaves_the_other_half(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(b, 100)) == b""
     yield from b.send(b", and the answer")
     yield from b.send_eof()
-    whole = b"already on its way, and the answer"
+    whole = b"lready on its way, and the answer"
     assert (yield from receive(a, 100, exactly=len(whole))) == whole
     assert (yield from receive(a, 100)) == b""
 
