@@ -66,17 +66,18 @@ def test_exactly_this_is_installed(alone: tuple[str, Environment]) -> None:
 def test_the_program_runs(alone: tuple[str, Environment], certificates: Certificates) -> None:
     layer, environment = alone
     files = (certificates.server_file, certificates.authority_file) if layer in WITH_TLS else ()
-    result = environment.run(PROGRAMS / f"{layer}.py", *files)
-    assert (result.returncode, result.stderr) == (0, "")
+    for program in programs_of(layer):
+        result = environment.run(program, *files)
+        assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_the_program_types(alone: tuple[str, Environment], tmp_path: Path) -> None:
     layer, environment = alone
     # A copy, so that no source tree is near.
-    program = shutil.copy(PROGRAMS / f"{layer}.py", tmp_path / f"use_{layer}.py")
+    programs = [shutil.copy(program, tmp_path) for program in programs_of(layer)]
     mypy: list[str | Path] = [sys.executable, "-m", "mypy", *MYPY]
     mypy += ["--python-executable", environment.python, "--cache-dir", tmp_path / "cache"]
-    result = run([*mypy, program], tmp_path)
+    result = run([*mypy, *programs], tmp_path)
     assert result.returncode == 0, result.stdout
 
 
@@ -85,9 +86,10 @@ def test_every_module_can_be_imported_with_nothing_else_there(
 ) -> None:
     layer, environment = alone
     source = package_folder(layer) / "src"
+    # What is beside the package, such as a plugin, needs what it plugs into.
     modules = [
         ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted(source.rglob("*.py"))
+        for path in sorted((source / f"tulip_{layer}").rglob("*.py"))
         if path.name not in {"__main__.py", "_tulip_pytestplugin.py"}  # pytest imports that one
     ]
     result = environment.run("-c", "\n".join(f"import {name}" for name in modules))
@@ -96,8 +98,18 @@ def test_every_module_can_be_imported_with_nothing_else_there(
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_program_uses_every_public_name(layer: str) -> None:
-    init = package_folder(layer) / "src" / f"tulip_{layer}" / "__init__.py"
-    public = set(ast.literal_eval(ast.parse(init.read_text()).body[-1].value))  # type: ignore[attr-defined]
-    program = ast.parse((PROGRAMS / f"{layer}.py").read_text())
-    used = {node.id for node in ast.walk(program) if isinstance(node, ast.Name)}
+    package = package_folder(layer) / "src" / f"tulip_{layer}"
+    public: set[str] = set()
+    for init in (package / "__init__.py", package / "testing" / "__init__.py"):
+        if init.exists():
+            names = ast.parse(init.read_text()).body[-1]
+            assert isinstance(names, ast.Assign)
+            public.update(ast.literal_eval(names.value))
+    trees = [ast.parse(program.read_text()) for program in programs_of(layer)]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert public - used == set()
+
+
+def programs_of(layer: str) -> list[Path]:
+    """Return the programs for a layer: the one on the whole, and those on a part of it."""
+    return sorted({PROGRAMS / f"use_{layer}.py", *PROGRAMS.glob(f"use_{layer}_*.py")})

@@ -11,6 +11,9 @@ from pathlib import Path
 from tests.opponents import need
 from tests.stack.workspace import LAYERS, package_folder, project_table
 
+# A download over a slow line takes the longest; what hangs is to fail with its own traceback.
+LONGEST_SECONDS = 240.0
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -42,7 +45,13 @@ def run(command: list[str | Path], folder: Path) -> subprocess.CompletedProcess[
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     clean.pop("MYPYPATH", None)
     return subprocess.run(
-        command, cwd=folder, env=clean, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST_SECONDS,
     )
 
 

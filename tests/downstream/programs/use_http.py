@@ -110,9 +110,11 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         scheme = "http" if context is None else "https"
-        yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @coroutine
