@@ -409,6 +409,15 @@ async def test_a_body_that_is_too_large() -> None:
 
 
 @in_loop
+async def test_a_body_that_is_too_large_and_came_with_the_head() -> None:
+    server = await start_server()
+    async with Client(limits=Limits(max_body=5)) as client:
+        with pytest.raises(ResponseTooLarge, match="larger than 5 bytes"):
+            await client.get(server.url("/quick"))
+    await server.stop()
+
+
+@in_loop
 async def test_a_large_upload() -> None:
     server = await start_server()
     async with Client() as client:

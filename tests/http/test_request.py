@@ -36,7 +36,9 @@ def test_bodies(options: dict[str, Any], body: bytes | None, media_type: str | N
 def test_one_body_only() -> None:
     with pytest.raises(TypeError, match="one body"):
         Request("POST", "http://h/", content=b"", json={})
-    with pytest.raises(TypeError, match="content must be bytes or text, got int"):
+    with pytest.raises(
+        TypeError, match="content must be bytes, text, a file or an iterable, got int"
+    ):
         Request("POST", "http://h/", content=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="JSON"):
         Request("POST", "http://h/", json=float("nan"))

@@ -19,6 +19,7 @@ from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._url import URL
 from tulip_http.bodies._decode import accepted_codings
 from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_pairs
+from tulip_http.bodies._stream import StreamTypes
 from tulip_net import Coroutine, Gen, coroutine, current_context
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ class RequestParts(TypedDict, total=False):
     Attributes:
         params: Added to the URL's query.
         headers: Replace the client's of the same name.
-        content: Body as bytes or text.
+        content: Body as bytes, text, an open file, or an iterable of bytes; see `Request`.
         data: Body as a form.
         json: Body as JSON.
     """
 
     params: ParamTypes | None
     headers: HeaderTypes | None
-    content: ContentTypes | None
+    content: ContentTypes | StreamTypes | None
     data: ParamTypes | None
     json: object
 
@@ -209,7 +210,7 @@ class Client:
         *,
         params: ParamTypes | None = None,
         headers: HeaderTypes | None = None,
-        content: ContentTypes | None = None,
+        content: ContentTypes | StreamTypes | None = None,
         data: ParamTypes | None = None,
         json: object = None,
     ) -> Request:
@@ -253,7 +254,7 @@ class Client:
         try:
             connection = pool.take(origin, loop, now)
             if connection is not None and not (
-                request.idempotent and now - connection.free_since < _FRESH_SECONDS
+                request.repeatable and now - connection.free_since < _FRESH_SECONDS
             ):
                 connection = yield from pool.make_sure(connection)
             if connection is not None:

@@ -9,8 +9,8 @@ The rules of this file:
   taken for the next answer.
 - The errors of the layer below are translated here and nowhere else. Each error carries its request
   and says whether sending it again is safe.
-- A request that is larger than one send goes out in a task of its own, so that an answer which
-  arrives meanwhile (413, most likely, and then nobody reads on) is returned, not lost.
+- A small request goes out in one send; a larger one, and one whose body comes in pieces, in a task
+  (`_upload`), while this one listens.
 
 Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 section 9.2.2.
 """
@@ -35,16 +35,15 @@ from tulip_http._errors import (
 )
 from tulip_http._response import Response
 from tulip_http._typing import override
+from tulip_http._upload import Upload
 from tulip_http.bodies._decode import decode_whole, decoder_for
 from tulip_http.wire._http1 import ResponseParser, serialize_head
 from tulip_net import (
     BrokenError,
     ClosedError,
     Gen,
-    Task,
     Transport,
     coroutine,
-    create_task,
     current_context,
     move_on_after,
 )
@@ -61,7 +60,6 @@ _HEAD_READ: Final = 32768
 _BODY_READ: Final = 262144
 # What a socket buffer takes at once as a rule, so that no task is needed.
 _SEND_AT_ONCE: Final = 65536
-_SEND_PIECE: Final = 262144
 
 
 class Owner(Protocol):
@@ -97,9 +95,9 @@ class Connection:
         "_owner",
         "_parser",
         "_request",
-        "_sender",
         "_timeout",
         "_transport",
+        "_upload",
         "free_since",
         "origin",
         "served",
@@ -115,7 +113,7 @@ class Connection:
         self._parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
         self._owner: Owner | None = None
         self._request: Request | None = None
-        self._sender: Task[None] | None = None
+        self._upload: Upload | None = None
         self._timeout: Timeout | None = None
         self._ends = math.inf  # of the call
         self._expired = False
@@ -130,7 +128,7 @@ class Connection:
         return self._parser.started
 
     @coroutine
-    def exchange(
+    def exchange(  # noqa: C901, PLR0912 - the path of every request, written out flat
         self,
         request: Request,
         timeout: Timeout,
@@ -162,7 +160,7 @@ class Connection:
         self.served += 1
         parser, transport = self._parser, self._transport
         parser.start(request.method)
-        # Written out flat: each generator in between costs every request (benchmarks/, GET 1 KiB).
+        # Each generator in between would cost every request (benchmarks/, GET of 1 KiB).
         try:
             data = self._begin(request)
             if data:
@@ -172,20 +170,28 @@ class Connection:
                 except BrokenError as error:
                     yield from self._answer_after_all(error)
             while parser.head is None:
-                if self._sender is None or self._sent():
+                if self._upload is None or self._sent():
                     self._set_alarm(ReadTimeout)
                 data = yield from transport.recv(_HEAD_READ)
                 if data:
                     parser.feed(data)
                 else:
                     parser.feed_eof()
+            if parser.upgraded:
+                raise RemoteProtocolError(
+                    f"status {parser.head.status} hands the connection to another protocol, which "
+                    f"nobody asked for"
+                )
             seconds = self._loop.time() - began
             content = None
             decoder = decoder_for(parser.head.fields, self._limits.max_ratio)
             if whole:
-                content = (
-                    parser.take_body() if parser.complete else (yield from self._receive_all())
-                )
+                most = self._limits.max_body
+                # A body that came with the head is no larger than one read.
+                if parser.complete and (most is None or most >= _HEAD_READ):
+                    content = parser.take_body()
+                else:
+                    content = yield from self._receive_all()
                 if decoder is not None:
                     content = decode_whole(content, decoder, self._limits.max_body)
         except BaseException as error:
@@ -203,18 +209,24 @@ class Connection:
         )
         if whole:
             self._finish()
+        else:
+            self._alarm.clear()  # how long the caller takes is the caller's business
         return response
 
+    def call_ends(self) -> float:
+        """Return when a call that begins now has to end, on the loop's clock."""
+        assert self._timeout is not None
+        total = self._timeout.total
+        return math.inf if total is None else self._loop.time() + total
+
     @coroutine
-    def receive(self) -> Gen[bytes]:
+    def receive(self, ends: float) -> Gen[bytes]:
         """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended."""
         parser = self._parser
         data = parser.take_body()
         if data:
             return data
-        assert self._timeout is not None
-        total = self._timeout.total
-        self._ends = math.inf if total is None else self._loop.time() + total
+        self._ends = ends
         try:
             while not data and not parser.complete:
                 yield from self._receive_some()
@@ -259,9 +271,10 @@ class Connection:
     def _finish(self) -> None:
         """End an exchange whose answer is complete."""
         self._alarm.clear()
-        if not self._parser.keep_alive or not (self._sender is None or self._sent()):
+        if not self._parser.keep_alive or not (self._upload is None or self._upload.sent):
             self.close()
             return
+        self._upload = None
         self.free_since = self._loop.time()
         self._hand_over()
 
@@ -274,27 +287,15 @@ class Connection:
     # Sending.
 
     def _begin(self, request: Request) -> bytes | None:
-        """Return all of a small request; send a large one in a task, and return None."""
+        """Return all of a small request; begin to upload a large one, and return None."""
         headers = request.headers
         host = None if headers.has(b"host") else request.url.netloc
         data = serialize_head(request.method, request.url.target, host, headers.block())
-        content = request.content
-        if not content:
-            return data
-        if len(content) <= _SEND_AT_ONCE:
+        content = request.content or b""
+        if request.stream is None and len(content) <= _SEND_AT_ONCE:
             return data + content
-        self._sender = create_task(self._send_large(data, content), "tulip-http send")
+        self._upload = Upload(self._transport, data, request, lambda: self._set_alarm(WriteTimeout))
         return None
-
-    @coroutine
-    def _send_large(self, head: bytes, content: bytes) -> Gen[None]:
-        view = memoryview(content)
-        self._set_alarm(WriteTimeout)
-        yield from self._transport.send(head)
-        for at in range(0, len(view), _SEND_PIECE):
-            self._set_alarm(WriteTimeout)
-            yield from self._transport.send(view[at : at + _SEND_PIECE])
-        self._set_alarm(ReadTimeout)
 
     @coroutine
     def _answer_after_all(self, error: BrokenError) -> Gen[None]:
@@ -303,12 +304,13 @@ class Connection:
             while self._parser.head is None:
                 yield from self._receive_some()
         except (BrokenError, RemoteProtocolError):
+            self._late = WriteTimeout
             raise error from None
 
     def _stop_sending(self) -> None:
-        sender, self._sender = self._sender, None
-        if sender is not None and not sender.done():
-            sender.cancel()
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.stop()
 
     # Receiving.
 
@@ -341,14 +343,14 @@ class Connection:
             self._parser.feed_eof()
 
     def _sent(self) -> bool:
-        """Whether the request has gone out; then the sender, if there was one, is let go."""
-        sender = self._sender
-        if sender is None:
+        """Whether the request has gone out; then the upload, if there was one, is let go."""
+        upload = self._upload
+        if upload is None:
             return True
-        if not sender.done() or sender.exception() is not None:
-            return False
-        self._sender = None
-        return True
+        if upload.sent:
+            self._upload = None
+            return True
+        return False
 
     # Time, and what went wrong.
 
@@ -379,19 +381,23 @@ class Connection:
 
     def _fail(self, error: BaseException) -> None:
         """Close, and raise the error of this layer for one of the layer below."""
-        translated = self._translated(self._root(error))
+        root = self._root(error)
+        translated = self._translated(root)
         if translated is not None:
             self._about(translated)
         self.close()
         if translated is not None and translated is not error:
-            raise translated from error
+            raise translated from root
+        if root is not error:
+            raise root
 
     def _root(self, error: BaseException) -> BaseException:
-        """Return the sender's error where there is one: what the receiver saw only followed."""
-        sender = self._sender
-        if sender is not None and sender.done() and isinstance(error, Exception):
-            return sender.exception() or error
-        return error
+        """Return the upload's error where there is one: what the receiver saw only followed."""
+        upload = self._upload
+        if upload is None or upload.error is None or not isinstance(error, Exception):
+            return error
+        self._late = WriteTimeout
+        return upload.error
 
     def _translated(self, error: BaseException) -> HTTPError | None:
         if isinstance(error, HTTPError):
@@ -408,7 +414,7 @@ class Connection:
 
     def _about(self, error: HTTPError) -> None:
         error.request = self._request
-        error.safe_to_repeat = self._request is not None and self._request.idempotent
+        error.safe_to_repeat = self._request is not None and self._request.repeatable
 
     @override
     def __repr__(self) -> str:

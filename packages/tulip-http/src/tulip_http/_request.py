@@ -10,6 +10,7 @@ from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._typing import override
 from tulip_http._url import URL
 from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_body, encode_pairs
+from tulip_http.bodies._stream import BodyStream, StreamTypes
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -29,7 +30,9 @@ class Request:
         url: Absolute.
         params: Added to the URL's own query.
         headers: Host, Content-Length and the body's Content-Type are added where not given.
-        content: Body as bytes or text.
+        content: Body as bytes, text, an open file, or an iterable or async iterable of bytes. The
+            last three are sent as they come, in chunks unless their length is known (a file on
+            disk) or given as a Content-Length header.
         data: Body as a form.
         json: Body as JSON.
 
@@ -40,7 +43,7 @@ class Request:
         TypeError: More than one body, or one that cannot be sent.
     """
 
-    __slots__ = ("content", "headers", "method", "url")
+    __slots__ = ("content", "headers", "method", "stream", "url")
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Request:
         *,
         params: ParamTypes | None = None,
         headers: HeaderTypes | None = None,
-        content: ContentTypes | None = None,
+        content: ContentTypes | StreamTypes | None = None,
         data: ParamTypes | None = None,
         json: object = None,
     ) -> None:
@@ -59,7 +62,10 @@ class Request:
             self.url = _with_params(self.url, params)
         self.headers: Headers = Headers(headers)
         self.content: bytes | None = None
+        self.stream: BodyStream | None = None
         if content is not None or data is not None or json is not None:
+            if content is not None and not isinstance(content, (bytes, str, bytearray, memoryview)):
+                self.stream, content = BodyStream(content), b""
             self.content, media_type = encode_body(content, data, json)
             if media_type is not None and not self.headers.has(b"content-type"):
                 self.headers.add(b"Content-Type", media_type)
@@ -74,6 +80,9 @@ class Request:
         if headers.has(b"transfer-encoding"):
             raise LocalProtocolError("Transfer-Encoding belongs to the connection: leave it out")
         given = headers.has(b"content-length")
+        if self.stream is not None:
+            self._announce_stream(self.stream, given)
+            return
         if not given and self.content is None and self.method not in _EXPECTS_BODY:
             return
         length = len(self.content or b"")
@@ -85,10 +94,32 @@ class Request:
                 f"{length} bytes"
             )
 
+    def _announce_stream(self, stream: BodyStream, given: bool) -> None:
+        if given:
+            length = self.headers["content-length"]
+            if not (length.isascii() and length.isdigit()):
+                raise LocalProtocolError(f"Content-Length {length!r} is not a length")
+            stream.length = int(length)
+        elif stream.length is not None:
+            self.headers.add(b"Content-Length", str(stream.length))
+        else:
+            self.headers.add(b"Transfer-Encoding", b"chunked")
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it again does no harm, and is possible: a stream can be sent once."""
+        return self.method in _IDEMPOTENT and self.stream is None
+
     @property
     def idempotent(self) -> bool:
         """Whether doing it twice has the effect of doing it once (RFC 9110 section 9.2.2)."""
         return self.method in _IDEMPOTENT
+
+    @override
+    def __getstate__(self) -> tuple[None, dict[str, object]]:
+        """Leave out a stream: it belongs to this process."""
+        state = {name: getattr(self, name) for name in self.__slots__ if name != "stream"}
+        return None, {**state, "stream": None}
 
     @override
     def __repr__(self) -> str:

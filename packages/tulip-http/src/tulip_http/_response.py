@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
 
@@ -37,7 +39,11 @@ E = TypeVar("E", bound=HTTPError)
 class BodySource(Protocol):
     """Where the rest of a body comes from: a connection, or one stream of it."""
 
-    def receive(self) -> Coroutine[bytes]:
+    def call_ends(self) -> float:
+        """Return when a call that begins now has to end."""
+        ...
+
+    def receive(self, ends: float) -> Coroutine[bytes]:
         """Return the next piece, ``b""`` at the end, which also ends the source."""
         ...
 
@@ -228,7 +234,8 @@ class Response:
             raise self._carrying(StreamConsumed(f"the body of {self!r} was taken in pieces"))
         chunks = []
         size = 0
-        while chunk := (yield from self.read_chunk()):
+        ends = math.inf if self._source is None else self._source.call_ends()
+        while chunk := (yield from self._read_chunk(ends)):
             chunks.append(chunk)
             size += len(chunk)
             if self._max_body is not None and size > self._max_body:
@@ -252,6 +259,11 @@ class Response:
 
         Cancelling closes the response.
         """
+        ends = math.inf if self._source is None else self._source.call_ends()
+        return (yield from self._read_chunk(ends))
+
+    @coroutine
+    def _read_chunk(self, ends: float) -> Gen[bytes]:
         started, self._started = self._started, True
         if self._source is None:
             if self._content is None and self._abandoned:
@@ -259,18 +271,18 @@ class Response:
             return b"" if started or self._content is None else self._content
         decoder = self._body_decoder
         if decoder is None:
-            chunk = yield from self._source.receive()
+            chunk = yield from self._source.receive(ends)
         else:
-            chunk = yield from self._decoded(decoder, self._source)
+            chunk = yield from self._decoded(decoder, self._source, ends)
         if not chunk:
             self._source = None
         return chunk
 
     @coroutine
-    def _decoded(self, decoder: BodyDecoder, source: BodySource) -> Gen[bytes]:
+    def _decoded(self, decoder: BodyDecoder, source: BodySource, ends: float) -> Gen[bytes]:
         try:
             while not (data := decoder.take()):
-                chunk = yield from source.receive()
+                chunk = yield from source.receive(ends)
                 if not chunk:
                     decoder.finish()
                     break
@@ -352,6 +364,13 @@ class Response:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        """Give the connection back that a response nobody closed still occupies."""
+        if getattr(self, "_source", None) is not None:
+            message = f"{self!r} was dropped before it was read or closed"
+            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
+            self.close()
 
     def _carrying(self, error: E) -> E:
         error.request = self.request

@@ -1,0 +1,99 @@
+"""Bodies that are sent as they come into being: iterables, async iterables, and open files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import Final, Protocol, TypeAlias, final, runtime_checkable
+
+from tulip_http._errors import LocalProtocolError
+from tulip_net import call_in_thread
+
+_PIECE: Final = 262144
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A file that was opened for reading bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, ``b""`` at the end."""
+        ...
+
+
+StreamTypes: TypeAlias = Iterable[bytes] | AsyncIterable[bytes] | Readable
+"""What is accepted as ``content`` besides bytes and text."""
+
+
+@final
+class BodyStream:
+    """A body whose bytes come one piece after the other; it can be sent once.
+
+    Args:
+        source: Where they come from. Files are read in a thread, as a disk may be slow.
+
+    Attributes:
+        length: How many bytes there will be, None where nobody knows.
+
+    Raises:
+        TypeError: ``source`` gives no bytes.
+    """
+
+    __slots__ = ("_source", "_used", "length")
+
+    def __init__(self, source: StreamTypes) -> None:
+        if not isinstance(source, (Iterable, AsyncIterable, Readable)):
+            raise TypeError(
+                f"content must be bytes, text, a file or an iterable, got {type(source).__name__}"
+            )
+        self._source = source
+        self._used = False
+        self.length: int | None = _rest_of(source) if isinstance(source, Readable) else None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the pieces that are not empty.
+
+        Raises:
+            LocalProtocolError: They were asked for before, or are more or fewer bytes than
+                announced: the server would take the rest for another request, or wait for it.
+            TypeError: One of them is not bytes.
+        """
+        if self._used:
+            raise LocalProtocolError("a body that is a stream can be sent only once")
+        self._used = True
+        sent = 0
+        async for piece in self._all():
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                raise TypeError(f"a piece of content must be bytes, got {type(piece).__name__}")
+            data = bytes(piece)
+            sent += len(data)
+            if self.length is not None and sent > self.length:
+                raise LocalProtocolError(
+                    f"the body has more than the {self.length} bytes announced"
+                )
+            if data:
+                yield data
+        if self.length is not None and sent < self.length:
+            raise LocalProtocolError(f"the body ended after {sent} of {self.length} bytes")
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        source = self._source
+        if isinstance(source, Readable):
+            while data := await call_in_thread(source.read, _PIECE):
+                yield data
+        elif isinstance(source, AsyncIterable):
+            async for piece in source:
+                yield piece
+        else:
+            for piece in source:
+                yield piece
+
+
+def _rest_of(file: Readable) -> int | None:
+    """Return how many bytes a file has from where it stands, None if it is not that kind."""
+    try:
+        size = os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]  # see except
+        place: int = file.tell()  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return None
+    return size - place if size >= place else None

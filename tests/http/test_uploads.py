@@ -1,0 +1,200 @@
+"""Bodies that are sent as they come into being."""
+
+import io
+import pickle
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from embedded_server import start_server
+
+from tests.http.running import Script, in_loop
+from tulip_http import Client, LocalProtocolError, Request, Timeout, WriteTimeout, run, sleep
+
+PIECES = [b"one ", b"", b"two ", b"three" * 100_000]
+BODY = b"".join(PIECES)
+
+
+async def slowly() -> AsyncIterator[bytes]:
+    for piece in PIECES:
+        await sleep(0)
+        yield piece
+
+
+def lazily() -> Iterator[bytes]:
+    yield from PIECES
+
+
+@in_loop
+async def test_iterables_go_out_in_chunks() -> None:
+    server = await start_server()
+    async with Client() as client:
+        for content in (PIECES, tuple(PIECES), lazily(), slowly()):
+            response = await client.post(server.url("/echo"), content=content)
+            head, _, body = response.content.partition(b"\n\n")
+            assert b"transfer-encoding: chunked" in head
+            assert body == BODY
+        assert server.connections == 1
+    await server.stop()
+
+
+@in_loop
+async def test_a_length_that_is_given_is_kept() -> None:
+    server = await start_server()
+    length = {"Content-Length": str(len(BODY))}
+    async with Client() as client:
+        response = await client.post(server.url("/echo"), content=slowly(), headers=length)
+        head, _, body = response.content.partition(b"\n\n")
+        assert b"transfer-encoding" not in head
+        assert body == BODY
+    await server.stop()
+
+
+@in_loop
+async def test_files(tmp_path: Path) -> None:
+    server = await start_server()
+    path = tmp_path / "body"
+    path.write_bytes(BODY)
+    async with Client() as client:
+        with path.open("rb") as file:
+            file.seek(4)
+            response = await client.put(server.url("/echo"), content=file)
+            head, _, body = response.content.partition(b"\n\n")
+            assert f"content-length: {len(BODY) - 4}".encode() in head
+            assert body == BODY[4:]
+        response = await client.put(server.url("/echo"), content=io.BytesIO(BODY))
+        assert response.content.endswith(BODY)
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    "length, message",
+    [("5", "more than the 5 bytes"), ("9999999", f"ended after {len(BODY)} of 9999999 bytes")],
+)
+@in_loop
+async def test_a_length_that_is_wrong(length: str, message: str) -> None:
+    server = await start_server()
+    async with Client() as client:
+        with pytest.raises(LocalProtocolError, match=message) as caught:
+            await client.post(
+                server.url("/echo"), content=lazily(), headers={"Content-Length": length}
+            )
+        assert caught.value.request is not None
+        assert (await client.get(server.url("/quick"))).text == "hello\n"
+    await server.stop()
+
+
+def test_a_length_that_is_none() -> None:
+    with pytest.raises(LocalProtocolError, match="'-1' is not a length"):
+        Request("POST", "http://h/", content=lazily(), headers={"Content-Length": "-1"})
+
+
+@in_loop
+async def test_what_a_body_raises_comes_out() -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"x" * 1000
+        raise ZeroDivisionError("in the middle of the body")
+
+    server = await start_server()
+    async with Client() as client:
+        with pytest.raises(ZeroDivisionError, match="in the middle"):
+            await client.post(server.url("/echo"), content=failing())
+        with pytest.raises(TypeError, match="a piece of content must be bytes, got str"):
+            await client.post(server.url("/echo"), content=["text"])  # type: ignore[list-item]
+        assert (await client.get(server.url("/quick"))).text == "hello\n"
+    await server.stop()
+
+
+@in_loop
+async def test_a_stream_is_sent_once() -> None:
+    """A kept connection that was closed meanwhile is no reason to send half of it again."""
+    server = await start_server()
+    async with Client() as client:
+        request = client.build_request("PUT", server.url("/echo"), content=lazily())
+        assert not request.repeatable
+        assert request.idempotent
+        await client.send(request)
+        with pytest.raises(LocalProtocolError, match="can be sent only once"):
+            await client.send(request)
+        await client.get(server.url("/last"))
+        assert (await client.put(server.url("/echo"), content=lazily())).status_code == 200
+    await server.stop()
+    assert pickle.loads(pickle.dumps(request)).stream is None
+
+
+@in_loop
+async def test_an_early_answer_ends_the_upload() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(65536)
+
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno\n"
+    async with Script(refusal, hang=True) as server, Client(timeout=2) as client:
+        response = await client.post(server.url(), content=endless())
+        assert (response.status_code, response.text) == (413, "no\n")
+
+
+@in_loop
+async def test_a_body_that_takes_long_is_not_the_servers_silence() -> None:
+    async def late() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            await sleep(0.03)
+            yield b"x"
+
+    server = await start_server()
+    async with Client(timeout=Timeout(read=0.05, write=0.1)) as client:
+        assert (await client.post(server.url("/echo"), content=late())).status_code == 200
+    await server.stop()
+
+
+def test_a_dropped_response_gives_its_connection_back() -> None:
+    async def main() -> None:
+        server = await start_server()
+        async with Client() as client:
+            response = await client.stream("GET", server.url("/large"))
+            assert response.status_code == 200
+            with pytest.warns(ResourceWarning, match="dropped before it was read or closed"):
+                del response
+            assert (await client.get(server.url("/quick"))).text == "hello\n"
+        await server.stop()
+
+    run(main())
+
+
+@in_loop
+async def test_a_caller_may_take_its_time_between_pieces() -> None:
+    server = await start_server()
+    client = Client(timeout=Timeout(read=0.05, total=0.1))
+    async with client, client.stream("GET", server.url("/large?bytes=3000000")) as response:
+        await sleep(0.15)
+        size = 0
+        while chunk := await response.read_chunk():
+            size += len(chunk)
+            if size > 2_500_000:
+                await sleep(0.02)
+        assert size == 3_000_000
+    await server.stop()
+
+
+@in_loop
+async def test_reading_whole_takes_no_longer_than_the_total() -> None:
+    server = await start_server()
+    client = Client(timeout=Timeout(total=0.1))
+    async with client, client.stream("GET", server.url("/large?seconds=60")) as response:
+        with pytest.raises(TimeoutError, match=r"longer than 0\.1 s in all"):
+            await response.read()
+    await server.stop()
+
+
+@in_loop
+async def test_a_server_that_stops_listening_to_a_stream() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        async with Client(timeout=Timeout(write=0.1)) as client:
+            with pytest.raises(WriteTimeout, match=r"took nothing for 0\.1 s"):
+                await client.post(url, content=endless())
