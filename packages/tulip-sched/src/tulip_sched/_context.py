@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
-from tulip_poll import EventLoop, ThreadRunner
+from tulip_poll import EventLoop, Leftovers, ThreadRunner
 from tulip_sched._portal import Portal
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Context:
         portal: The calls from other threads.
         failures: The failures that nobody asked for yet.
         watches: The descriptors that tasks wait on, by number.
+        leftovers: What was registered with the last loop when `close` closed it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Context:
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.watches: dict[int, Watch] = {}
+        self.leftovers = Leftovers()
         self._given = (eventloop, threadrunner)
         if eventloop is not None:
             self.eventloop = eventloop
@@ -83,6 +85,8 @@ class Context:
 
     def abandon(self) -> None:
         """Forget the tasks that are left, without waiting for them or for their threads."""
+        for task in list(self.tasks):
+            task._break_off()
         self.tasks.clear()
         if self.threads_are_ours and "threadrunner" in self.__dict__:
             self.__dict__.pop("threadrunner").shutdown(wait=False)
@@ -112,7 +116,7 @@ class Context:
             watch.forget()
         self.watches.clear()
         if "eventloop" in self.__dict__:
-            self.__dict__.pop("eventloop").close()
+            self.leftovers = self.__dict__.pop("eventloop").close()
 
 
 class _PerThread(threading.local):

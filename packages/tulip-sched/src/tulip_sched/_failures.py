@@ -41,8 +41,23 @@ class Failure:
         del self._context.failures[self._key]
         self._key = id(self)
         self._context.failures[self._key] = self
+        self.tell()
+
+    def tell(self) -> None:
+        """Log the failure with its traceback, unless that was done."""
+        if self.told:
+            return
         self.told = True
         logger.error("task %r failed and nobody waited for it", self._name, exc_info=self.error)
+
+
+def tell_failures(context: "Context", error: BaseException) -> None:
+    """Log the failures that nobody asked for, and note them on the error that ends the run."""
+    for failure in list(context.failures.values()):
+        if failure.error is not error:
+            failure.tell()
+            error.add_note(f"besides, a task failed that nobody waited for: {failure.error!r}")
+    context.failures.clear()
 
 
 def take_failures(context: "Context") -> list[BaseException]:

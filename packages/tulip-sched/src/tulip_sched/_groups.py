@@ -118,6 +118,10 @@ class TaskGroup:
         """Wait for the tasks, then raise what failed; return whether ``error`` is dealt with."""
         if error is not None:
             self.scope.cancel()
+            if isinstance(error, GeneratorExit):
+                # The coroutine is being closed and cannot wait: its tasks are left to the run.
+                self._owner = None
+                return self._close_scope(error)
             if not isinstance(error, Cancelled):
                 self._errors.append(error)
         # Shielded: an outer cancellation reaches the tasks themselves, and their end, not it,

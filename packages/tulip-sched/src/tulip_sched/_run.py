@@ -6,7 +6,7 @@ from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._debug import DEBUG, SLOW_SECONDS
 from tulip_sched._errors import DeadlockError
-from tulip_sched._failures import take_failures
+from tulip_sched._failures import logger, take_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
 from tulip_sched._introspect import deadlock
 from tulip_sched._task import create_task
@@ -57,17 +57,22 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
         _run_all(context)
         return None
     except BaseException as error:
-        for failure in take_failures(context):
-            if failure is not error:
-                error.add_note(f"besides, a task failed that nobody waited for: {failure!r}")
+        tell_failures(context, error)
         raise
     finally:
         context.running = False
+        if context.tasks:
+            # Their clean-up did not end. The next run must not find them.
+            context.abandon()
         context.close()
 
 
 def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
-    task = create_task(main, "main")
+    try:
+        task = create_task(main, "main")
+    except BaseException:
+        _cancel_leftovers(context)
+        raise
     loop = context.eventloop
     task.add_done_callback(lambda _: loop.stop())
     with cancel_on_interrupt(task) as interrupt:
@@ -106,11 +111,20 @@ def _raise_failures(context: Context) -> None:
 def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
     loop = context.eventloop
+    raised: list[Exception] = []
     while context.tasks:
         for task in list(context.tasks):
             task.cancel()
         oldest = next(iter(context.tasks))
         oldest.add_done_callback(lambda _: loop.stop())
-        loop.run()
-        if not oldest.done():
-            raise DeadlockError(f"task {oldest.name!r} waits, in its clean-up, for nothing")
+        try:
+            loop.run()
+        except Exception as error:  # noqa: BLE001 - a callback's; the clean-up goes on
+            raised.append(error)
+        else:
+            if not oldest.done():
+                raise DeadlockError(f"task {oldest.name!r} waits, in its clean-up, for nothing")
+    for later in raised[1:]:
+        logger.error("a callback failed during the clean-up of a run", exc_info=later)
+    if raised:
+        raise raised[0]

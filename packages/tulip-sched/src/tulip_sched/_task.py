@@ -23,7 +23,7 @@ from tulip_poll import Handle, WrongThreadError
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, SuspendError, TaskCancelledError
-from tulip_sched._failures import note_failure
+from tulip_sched._failures import logger, note_failure
 from tulip_sched._scopes import CancelScope, is_cancelled
 from tulip_sched._suspension import coroutine_stack, describe_undo, explain_yield
 from tulip_sched._typing import override
@@ -408,6 +408,21 @@ class Task(Generic[T]):
         self._finish(exc)
         if isinstance(exc, (KeyboardInterrupt, SystemExit)):
             raise exc
+
+    def _break_off(self) -> None:
+        """End at once, without waiting for the clean-up, in a run that is given up."""
+        self._context.current_task = self
+        undo, self._undo = self._undo, None
+        try:
+            if undo is not None:
+                undo()
+            self._coro.close()
+        except BaseException as error:  # noqa: BLE001 - nobody else is left to tell
+            logger.error("task %r did not let itself be closed", self.name, exc_info=error)
+        finally:
+            self._context.current_task = None
+        self._cancelled = True
+        self._finish(TaskCancelledError(f"task {self.name!r} was given up by its run"))
 
     def _finish(self, exc: BaseException | None) -> None:
         self._done = True
