@@ -19,11 +19,13 @@ class Guest:
         self._loop = loop
         self._host = host
         self._timer: asyncio.TimerHandle | None = None
+        self._left = False
         host.add_reader(loop.fileno(), self._turn)
         self._turn()
 
     def leave(self) -> None:
         """Stop driving it; it is the caller's to close."""
+        self._left = True
         self._host.remove_reader(self._loop.fileno())
         if self._timer is not None:
             self._timer.cancel()
@@ -35,7 +37,7 @@ class Guest:
             self._timer.cancel()
             self._timer = None
         deadline = self._loop.next_deadline()
-        if deadline is not None:
+        if deadline is not None and not self._left:
             delay = max(0, deadline - self._loop.time())
             self._timer = self._host.call_later(delay, self._turn)
 

@@ -15,11 +15,13 @@ class Guest:
         self._loop = loop
         self._host = host
         self._timer: TimerHandle | None = None
+        self._left = False
         host.add_reader(loop, self._turn)
         self._turn()
 
     def leave(self) -> None:
         """Stop driving it; it is the caller's to close."""
+        self._left = True
         self._host.remove_reader(self._loop)
         if self._timer is not None:
             self._timer.cancel()
@@ -31,7 +33,7 @@ class Guest:
             self._timer.cancel()
             self._timer = None
         deadline = self._loop.next_deadline()
-        if deadline is not None:
+        if deadline is not None and not self._left:
             # Both loops have the same clock.
             self._timer = self._host.call_at(deadline, self._turn)
 
