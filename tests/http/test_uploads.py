@@ -135,15 +135,16 @@ async def test_an_early_answer_ends_the_upload() -> None:
         assert (response.status_code, response.text) == (413, "no\n")
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_body_that_takes_long_is_not_the_servers_silence() -> None:
     async def late() -> AsyncIterator[bytes]:
         for _ in range(4):
-            await sleep(0.03)
+            await sleep(0.1)
             yield b"x"
 
     server = await start_server()
-    async with Client(timeout=Timeout(read=0.05, write=0.1)) as client:
+    async with Client(timeout=Timeout(read=0.3, write=2)) as client:
         assert (await client.post(server.url("/echo"), content=late())).status_code == 200
     await server.stop()
 
@@ -162,12 +163,13 @@ def test_a_dropped_response_gives_its_connection_back() -> None:
     run(main())
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_caller_may_take_its_time_between_pieces() -> None:
     server = await start_server()
-    client = Client(timeout=Timeout(read=0.05, total=0.1))
+    client = Client(timeout=Timeout(read=0.3, total=0.5))
     async with client, client.stream("GET", server.url("/large?bytes=3000000")) as response:
-        await sleep(0.15)
+        await sleep(0.6)
         size = 0
         while chunk := await response.read_chunk():
             size += len(chunk)
