@@ -482,7 +482,7 @@ async def test_timeouts() -> None:
         with pytest.raises(TotalTimeout, match=r"longer than 0\.2 s in all"):
             await client.get(server.url(path), timeout=Timeout(read=1, total=0.2))
         with pytest.raises(ReadTimeout):
-            async with client.stream("GET", server.url("/large?seconds=90")) as response:
+            async with client.stream("GET", server.url("/large?seconds=900")) as response:
                 await response.read()
         assert (await client.get(server.url("/quick"), timeout=None)).text == "hello\n"
     await server.stop()

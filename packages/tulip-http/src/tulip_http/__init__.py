@@ -17,8 +17,8 @@ From the layer below it re-exports what its users cannot do without: the corouti
 type, `run`, tasks, waiting, and time limits.
 
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
-``wire/`` (HTTP/1.1 without I/O), `_response`, `_alarm`, `_connection`, `_opening`, `_pool`,
-`_client`, ``cli/``.
+``wire/`` (HTTP/1.1 without I/O), `_response`, `_alarm`, `_upload`, `_connection`, `_opening`,
+`_pool`, `_client`, `_scripts`, ``cli/``.
 """
 
 from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream
@@ -55,6 +55,7 @@ from tulip_http._headers import Headers
 from tulip_http._limits import Limits
 from tulip_http._request import Request
 from tulip_http._response import Response
+from tulip_http._scripts import delete, get, head, options, patch, post, put, request
 from tulip_http._timeouts import Timeout
 from tulip_http._url import URL, Origin
 from tulip_net import (
@@ -123,8 +124,16 @@ __all__ = [
     "call_in_thread",
     "coroutine",
     "create_task",
+    "delete",
     "fail_after",
+    "get",
+    "head",
     "move_on_after",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
     "run",
     "sleep",
     "wait_all",
