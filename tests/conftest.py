@@ -4,6 +4,7 @@ pytest_plugins = [
     "pytester",  # for the tests of the guards themselves
     "tests.guards.deadline",
     "tests.guards.leftovers",
+    "tests.guards.loops",
     "tests.opponents.certificates",
     "tests.opponents.nginx",
 ]

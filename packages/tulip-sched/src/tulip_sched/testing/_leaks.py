@@ -23,8 +23,8 @@ def find_leaks(context: Context | None = None) -> list[str]:
         context: Default: that of this thread.
 
     Tasks that are not done, failures that nobody asked for, descriptors that tasks wait on; and
-    in the event loop, if there is one, registrations, timers, callbacks and threads at work. A
-    registration that is kept for the next wait is no leak.
+    in the event loop, or in the one that the last run closed, registrations, timers, callbacks
+    and threads at work. A registration that is kept for the next wait is no leak.
 
     Nothing is changed, so this can be called at any time, also in the midst of a run.
     """
@@ -39,6 +39,8 @@ def find_leaks(context: Context | None = None) -> list[str]:
             "functions in threads": stats.held,
         }
         found += [f"{count} {what}" for what, count in counts.items() if count]
+    else:
+        found += _of_loop(context.leftovers)
     return found
 
 
