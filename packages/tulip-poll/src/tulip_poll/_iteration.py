@@ -279,6 +279,9 @@ class Iteration:
             if self.exception_handler is None:
                 raise
             self.exception_handler(error, handle)
+        # Since Python 3.12 the traceback of what a callback raised holds this frame: it must not
+        # hold the callback, whose object may keep the exception.
+        handle = NOBODY
 
     def _call_timed(self, handle: Handle, limit: float) -> None:
         # The callback may cancel its own handle, which could not be named then.

@@ -314,6 +314,7 @@ class Task(Generic[T]):
         context.current_task = self
         self._undo = None
         yielded: Any
+        error: BaseException | None
         try:
             if self._error is None:
                 yielded = self._run(self._send, None)
@@ -327,6 +328,10 @@ class Task(Generic[T]):
         except BaseException as exc:  # noqa: BLE001 - a task keeps whatever ended it
             context.current_task = None
             self._fail(exc)
+            # Since Python 3.12 a frame that has ended keeps its caller's frame, this one: what
+            # the exception hangs from must not be in it (nor in the callers of this method).
+            error = None
+            del self
         else:
             context.current_task = None
             if yielded is TURN and self._undo is None:

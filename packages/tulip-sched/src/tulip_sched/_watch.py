@@ -152,6 +152,7 @@ class Watch:
         self._reader = None
         self._loop.parked += 1
         task._step()
+        del task  # as at the end of Task._step
 
     def _on_writable(self) -> None:
         # A socket is writable nearly always, so an unwanted writer would fire in the next round:
@@ -161,6 +162,7 @@ class Watch:
             self._writer = None
             self._loop.parked += 1
             task._step()
+        del task  # as at the end of Task._step
         if self._writer is None and self._writing:
             self._writing = False
             self._loop.parked -= 1
