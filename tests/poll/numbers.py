@@ -1,6 +1,7 @@
 """Bare descriptor numbers, and what can be done to them behind a pollster's back."""
 
 import os
+import socket
 
 
 class Numbers:
@@ -16,6 +17,15 @@ class Numbers:
         os.set_blocking(read_end, False)
         os.set_blocking(write_end, False)
         return read_end, write_end
+
+    def socketpair(self) -> tuple[int, int]:
+        """Make two connected, non-blocking sockets."""
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+        ends = here.detach(), there.detach()
+        self._open |= set(ends)
+        return ends
 
     def duplicate(self, fd: int) -> int:
         """Return another number for the same open file."""

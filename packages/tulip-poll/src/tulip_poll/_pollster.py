@@ -34,10 +34,10 @@ LONGEST_WAIT = 86_400.0
 
 def bounded(timeout: float | None) -> float | None:
     """Return a timeout that every facility takes: None, or seconds from 0 to a day."""
-    if timeout is None:
-        return None
+    if timeout is None or 0 <= timeout <= LONGEST_WAIT:
+        return timeout
     # A negative timeout means "for ever" to poll() and epoll, and is an error to the others.
-    return min(timeout, LONGEST_WAIT) if timeout > 0 else 0
+    return 0 if timeout < 0 else LONGEST_WAIT
 
 
 class Pollster(ABC):

@@ -1,0 +1,165 @@
+"""Random histories of descriptors: opened, duplicated, closed with and without a word.
+
+Whatever happened before, a registration made since its number was opened is returned exactly when
+poll(), asked by number, finds it ready. The history that breaks this is printed, shortened.
+"""
+
+import os
+import select
+from contextlib import ExitStack, suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.poll.facilities import Facility, facilities
+from tests.poll.numbers import Numbers
+from tulip_poll import Handle, Pollster
+
+# Numbers so high that nothing else gets them by itself.
+FIRST, PLACES = 500, 4
+OPERATIONS = [
+    "add_reader",
+    "add_writer",
+    "remove_reader",
+    "remove_writer",
+    "cancel_reader",
+    "cancel_writer",
+    "forget",
+    "write",
+    "read",
+    "hang_up",
+    "close_with_a_word",
+    "close_without_a_word",
+    "duplicate",
+    "reopen",
+]
+HISTORIES = st.lists(
+    st.tuples(st.sampled_from(OPERATIONS), st.integers(0, PLACES - 1)), max_size=40
+)
+
+
+class World:
+    """A few numbers, each with a pipe or socket behind it that comes and goes."""
+
+    def __init__(self, pollster: Pollster, numbers: Numbers) -> None:
+        self.pollster = pollster
+        self.numbers = numbers
+        self.places: list[int] = []
+        self.peers: dict[int, int] = {}
+        # What is registered for the file that a number has now.
+        self.readers: dict[int, Handle] = {}
+        self.writers: dict[int, Handle] = {}
+        for place in range(PLACES):
+            self.places.append(FIRST + place)
+            self.reopen(FIRST + place)
+
+    def do(self, operation: str, fd: int) -> None:
+        getattr(self, operation)(fd)
+
+    def is_open(self, fd: int) -> bool:
+        return fd in self.peers
+
+    def add_reader(self, fd: int) -> None:
+        if self.is_open(fd):
+            self.readers[fd] = self.pollster.add_reader(fd, str)
+
+    def add_writer(self, fd: int) -> None:
+        if self.is_open(fd):
+            self.writers[fd] = self.pollster.add_writer(fd, str)
+
+    def remove_reader(self, fd: int) -> None:
+        self.pollster.remove_reader(fd)
+        self.readers.pop(fd, None)
+
+    def remove_writer(self, fd: int) -> None:
+        self.pollster.remove_writer(fd)
+        self.writers.pop(fd, None)
+
+    def cancel_reader(self, fd: int) -> None:
+        if fd in self.readers:
+            self.readers.pop(fd).cancel()
+
+    def cancel_writer(self, fd: int) -> None:
+        if fd in self.writers:
+            self.writers.pop(fd).cancel()
+
+    def forget(self, fd: int) -> None:
+        self.pollster.forget(fd)
+        self.readers.pop(fd, None)
+        self.writers.pop(fd, None)
+
+    def write(self, fd: int) -> None:
+        if self.is_open(fd) and self.peers[fd] >= 0:
+            os.write(self.peers[fd], b"x")
+
+    def read(self, fd: int) -> None:
+        if self.is_open(fd):
+            with suppress(BlockingIOError):
+                os.read(fd, 100)
+
+    def hang_up(self, fd: int) -> None:
+        if self.is_open(fd) and self.peers[fd] >= 0:
+            self.numbers.close(self.peers[fd])
+            self.peers[fd] = -1
+
+    def close_with_a_word(self, fd: int) -> None:
+        self.forget(fd)
+        self.close_without_a_word(fd)
+
+    def close_without_a_word(self, fd: int) -> None:
+        if self.is_open(fd):
+            self.numbers.close(fd)
+            del self.peers[fd]
+            self.readers.pop(fd, None)
+            self.writers.pop(fd, None)
+
+    def duplicate(self, fd: int) -> None:
+        """Keep the open file alive beyond the closing of its number, and let it speak."""
+        if self.is_open(fd):
+            self.numbers.duplicate(fd)
+            self.write(fd)
+
+    def reopen(self, fd: int) -> None:
+        if not self.is_open(fd):
+            ours, peer = self.numbers.socketpair()
+            self.numbers.move(ours, fd)
+            self.peers[fd] = peer
+
+    def check(self) -> None:
+        """Compare what the pollster says with what poll() says of the numbers."""
+        # A ghost may show itself once, and a file that is gone is told of at most once.
+        self.pollster.poll(0)
+        returned = self.pollster.poll(0)
+        assert not [handle for handle in returned if handle.cancelled]
+        for book, event in ((self.readers, select.POLLIN), (self.writers, select.POLLOUT)):
+            for fd, handle in book.items():
+                probe = select.poll()
+                probe.register(fd, event)
+                assert (handle in returned) == bool(probe.poll(0)), (fd, event)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "facility", [each for each in facilities() if each.name != "libkqueue"], ids=lambda it: it.name
+)
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(history=HISTORIES)
+def test_no_history_makes_a_registration_miss_or_lie(
+    facility: Facility, history: list[tuple[str, int]]
+) -> None:
+    with ExitStack() as stack:
+        kind = stack.enter_context(facility.in_place())
+        numbers = Numbers()
+        stack.callback(numbers.close_all)
+        pollster = kind()
+        stack.callback(pollster.close)
+        world = World(pollster, numbers)
+        for operation, place in history:
+            world.do(operation, world.places[place])
+            world.check()
