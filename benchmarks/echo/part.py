@@ -89,7 +89,7 @@ PART: Final = Part(
     competitors=COMPETITORS,
     staged=staged,
     about="CPU time of the server process per message received and sent back. Each connection has "
-    "one message under way: the load goes round the connections, takes the answer of each, compares "
-    "every byte, and sends the next. The bare loop is a Python loop over epoll without any "
-    "library.",
+    "one message under way: the load goes round the connections, takes the answer of each, "
+    "compares every byte, and sends the next. The bare loop is a Python loop over epoll, without "
+    "any library.",
 )

@@ -6,6 +6,7 @@ taken at a time. A machine with one core runs both on it, and the results say so
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,17 +27,32 @@ SAMPLE_SECONDS: Final = 300.0
 ABSENT: Final = 77
 """Exit status of a program whose competitor does not take part: what automake's tests use."""
 
-_CORES: Final = sorted(os.sched_getaffinity(0))
+_LED_ASTRAY: Final = re.compile("PROXY|CA_BUNDLE|SSL_CERT", re.IGNORECASE)
+"""Variables that some clients obey and others do not: proxies, and whom to trust."""
+
+CORES_VARIABLE: Final = "TULIP_BENCHMARK_CORES"
+"""Tells our programs the two cores; they inherit being pinned, so they cannot find out."""
+
+
+def _cores() -> tuple[int, int]:
+    if told := os.environ.get(CORES_VARIABLE):
+        load, tested = map(int, told.split())
+        return load, tested
+    available = sorted(os.sched_getaffinity(0))
+    return available[0], available[-1]
+
+
+_LOAD_CORE, _TESTED_CORE = _cores()
 
 
 def load_core() -> int:
     """Return the core of the harness, the load and the servers that are not under test."""
-    return _CORES[0]
+    return _LOAD_CORE
 
 
 def tested_core() -> int:
     """Return the core of the process under test."""
-    return _CORES[-1]
+    return _TESTED_CORE
 
 
 def pin(core: int) -> None:
@@ -55,8 +71,14 @@ def arguments() -> list[Any]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of our programs: it finds this package, and nothing else is set."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+    """Return the environment of our programs, without what would send clients elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not _LED_ASTRAY.search(name)}
+    ours = {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "",
+        CORES_VARIABLE: f"{_LOAD_CORE} {_TESTED_CORE}",
+    }
+    return kept | ours
 
 
 def take_sample(module: str, *values: object) -> Sample:

@@ -1,0 +1,1 @@
+"""Churn: requests that complete while others are cancelled. `part` says what is measured."""
