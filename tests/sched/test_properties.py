@@ -16,7 +16,7 @@ from tulip_sched import set_context_provider
 IN_CI = bool(os.environ.get("CI"))
 
 quick = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 thorough = settings(
     max_examples=1500,

@@ -120,3 +120,5 @@ class ThreadRunner:
         self._eventloop.release()
         if on_done is not None:
             on_done(future)
+        # The traceback of its exception may hold this frame, since Python 3.12.
+        del future, on_done

@@ -232,7 +232,7 @@ class _Caller:
         task, self._task = self._task, None
         if task is not None:
             task._step()
-            del task  # as at the end of Task._step
+            del task, future  # as at the end of Task._step
         elif not future.cancelled() and (error := future.exception()) is not None:
             logger.error("a cancelled call of %r failed", self._func, exc_info=error)
 

@@ -325,6 +325,8 @@ class Task(Generic[T]):
             context.current_task = None
             self._result = stop.value
             self._finish(self._forgotten_yield())
+            error = None
+            del self  # as below
         except BaseException as exc:  # noqa: BLE001 - a task keeps whatever ended it
             context.current_task = None
             self._fail(exc)
