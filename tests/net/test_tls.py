@@ -1,6 +1,7 @@
 """TLS: verification, ends, errors, and OpenSSL's own programs at the other end."""
 
 import datetime
+import random
 import ssl
 from collections.abc import Callable
 
