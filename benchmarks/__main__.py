@@ -11,7 +11,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks.harness import compare, machine, tables
+from benchmarks import goals
+from benchmarks.harness import compare, machine, publish, tables
 from benchmarks.harness.chart import chart
 from benchmarks.harness.part import FULL, QUICK, Effort, Part
 from benchmarks.harness.processes import ROOT, load_core, pin
@@ -19,6 +20,9 @@ from benchmarks.harness.results import CaseResult, Results
 from benchmarks.harness.rounds import measure
 
 PARTS: Final = ("scheduling", "echo", "transfer", "accept", "memory", "http", "churn", "start")
+
+COUNTED: Final = "instructions"
+"""A part that is not among all, as it takes a while and changes only with the code."""
 
 HEADLINES: Final = (
     ("scheduling", "switch"),
@@ -34,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.command == "compare":
         sys.exit(_compare(options))
+    if options.command == "publish":
+        results = Results.load(options.run)
+        publish.publish(results, goals.table(results), draw(results))
+        return
     effort = _effort(options)
     names = PARTS if options.command == "all" else (options.command,)
     pin(load_core())
@@ -44,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in (*PARTS, "all"):
+    for name in (*PARTS, COUNTED, "all"):
         part = commands.add_parser(name, help="measure all parts" if name == "all" else None)
         part.add_argument("--rounds", type=int, help="samples of each competitor (5)")
-        part.add_argument("--seconds", type=float, help="wall time of a sample (0.4)")
+        part.add_argument("--seconds", type=float, help="wall time of a sample (0.25)")
         part.add_argument(
             "--scale", type=float, help="factor on sizes in bytes and connections (1)"
         )
@@ -63,11 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     comparison.add_argument(
         "--at-most", type=float, metavar="FACTOR", help="fail where the cost grew by more than this"
     )
+    publication = commands.add_parser("publish", help="put a whole run into docs/")
+    publication.add_argument("run", type=Path)
     return parser
 
 
 def _effort(options: argparse.Namespace) -> Effort:
     effort = QUICK if options.quick else FULL
+    if options.command == COUNTED:
+        effort = replace(effort, rounds=1)  # it comes to the same each time
     given = {name: getattr(options, name) for name in ("rounds", "seconds", "scale")}
     effort = replace(effort, **{name: value for name, value in given.items() if value is not None})
     if min(effort.rounds, effort.seconds, effort.scale) <= 0:
@@ -95,6 +107,7 @@ def _save(results: Results, folder: Path, name: str) -> None:
     (folder / f"{name}.md").write_text(page)
     (folder / f"{name}.svg").write_text(draw(results))
     print(page)
+    print(goals.table(results))
     print(f"written: {folder / name}.json, .md, .svg")
 
 

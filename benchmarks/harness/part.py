@@ -26,7 +26,7 @@ class Effort:
     scale: float
 
 
-FULL = Effort(rounds=5, seconds=0.4, scale=1.0)
+FULL = Effort(rounds=5, seconds=0.25, scale=1.0)
 QUICK = Effort(rounds=3, seconds=0.1, scale=0.1)
 
 

@@ -1,0 +1,1 @@
+"""Instruction counts of a few hot paths: they do not depend on the machine's mood."""
