@@ -49,8 +49,9 @@ def test_plain():
 
 
 @pytest.fixture
-def inner(pytester: pytest.Pytester) -> pytest.Pytester:
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder for a run of pytest, in which warnings are errors."""
+    monkeypatch.delenv("CI", raising=False)  # there, pytest prints its summary in full
     pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers\n")
     return pytester
 
