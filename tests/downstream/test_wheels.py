@@ -106,7 +106,13 @@ def test_the_program_uses_every_public_name(layer: str) -> None:
             assert isinstance(names, ast.Assign)
             public.update(ast.literal_eval(names.value))
     trees = [ast.parse(program.read_text()) for program in programs_of(layer)]
-    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used |= {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == f"tulip_{layer}"
+    }
     assert public - used == set()
 
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
+import tulip_http
 from tulip_http import (
     URL,
     CancelScope,
@@ -90,12 +91,16 @@ class Pages(http.server.BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"])
         self.answer(200, self.rfile.read(length))
 
+    do_HEAD = do_DELETE = do_OPTIONS = do_GET
+    do_PUT = do_PATCH = do_POST
+
     def answer(self, status: int, body: bytes) -> None:
         """Send a whole response."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
@@ -241,6 +246,23 @@ async def in_a_group(client: Client) -> list[Response]:
     return [task.result() for task in tasks]
 
 
+def write_a_script(base: str) -> list[str]:
+    """Do without a client and without coroutines."""
+    page = tulip_http.get(f"{base}/lines", timeout=5)
+    assert_type(page, Response)
+    echo = tulip_http.post(f"{base}/", content=b"data")
+    others = [
+        tulip_http.head(f"{base}/lines"),
+        tulip_http.put(f"{base}/", json=1),
+        tulip_http.patch(f"{base}/", json=2),
+        tulip_http.delete(f"{base}/lines"),
+        tulip_http.options(f"{base}/lines"),
+        tulip_http.request("GET", f"{base}/lines"),
+    ]
+    assert [len(other.content) for other in others] == [0, 1, 1, 8, 8, 8]
+    return [page.text, echo.text]
+
+
 def use_the_command(base: str) -> str:
     """Run the command that came with the package."""
     command = Path(sys.executable).with_name("tulip-http")
@@ -260,6 +282,7 @@ def refused(client: Client) -> Gen[None]:
     text: bytes = (yield from client.get("/")).text  # type: ignore[assignment]
     Client(base_url="http://h", retries=3)  # type: ignore[call-arg]
     client.close("now")  # type: ignore[call-arg]
+    tulip_http.get("http://h/", body=b"")  # type: ignore[call-arg]
     print(text)
 
 
@@ -273,5 +296,6 @@ if __name__ == "__main__":
         run(meet_the_errors(plain))
         run(meet_the_slow(secure))
         assert run(fetch_many(plain)) == 5 * len("one\ntwo\n")
+        assert write_a_script(plain) == ["one\ntwo\n", "data"]
         assert "200" in use_the_command(plain)
     check_the_family()
