@@ -145,7 +145,10 @@ async def connect_step_by_step() -> int:
     ours = SocketTransport(sock)
     theirs = await listener.accept()
     assert_type(theirs, SocketTransport)
-    await ours.send(memoryview(b"data"))
+    await ours.send(memoryview(b"da"), bytearray(b"ta"))
+    with tempfile.TemporaryFile() as file:
+        file.write(b"from a file")
+        assert_type(await ours.send_file(file, 5, count=0), int)
     buffer = bytearray(10)
     count = await theirs.recv_into(buffer)
     assert_type(count, int)

@@ -16,7 +16,8 @@ What it refuses to do: retry, reconnect, and hide where a message ends.
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
 type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
 
-Reading order: `_errors`, `_address`, `_transport` (the protocol), `_socket`, `_buffered` (reader),
+Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (several buffers as
+one), `_send_file`, `_socket`, `_buffered` (reader),
 `_buffered_writer`, ``tls/``, `_resolve` (from a name to addresses), `_names` (a cache, a map),
 `_connect` (Happy Eyeballs), `_listen`, `_serve`, `_unix` (sockets in the file system); and apart,
 for tests, ``testing/``.

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import warnings
-from typing import TYPE_CHECKING, NoReturn, final
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
 from tulip_net._address import Address, format_address
 from tulip_net._errors import BrokenError
+from tulip_net._gather import GATHERS, JOINED, Gathered
+from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
 
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["SocketTransport"]
+
+CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
+"""What `os.sendfile` says of a file, or a file system, that it cannot send from."""
 
 
 @final
@@ -136,10 +142,21 @@ class SocketTransport:
                 return count
 
     @coroutine
-    def send(self, data: Buffer) -> Gen[None]:
-        """Send all of ``data``, waiting as often as need be. See `Transport.send`."""
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
+        """Send all of ``data``, and of ``more``, waiting as often as need be.
+
+        See `Transport.send`.
+
+        Source: POSIX.1-2017 sendmsg().
+        """
         if self._unsent:
             self._forget_unsent()
+        if more:
+            gathered = Gathered((data, *more))
+            if GATHERS and gathered.left > JOINED:
+                yield from self._send_gathered(gathered)
+                return
+            data = gathered.join()
         if type(data) is not bytes:
             data = memoryview(data)
             if not data.nbytes:
@@ -169,6 +186,70 @@ class SocketTransport:
                     continue
                 except OSError as error:
                     self._fail("sending", error)
+        finally:
+            self._sending = False
+
+    @coroutine
+    def _send_gathered(self, data: Gathered) -> Gen[None]:
+        self._unsent = data.left
+        self._sending = True
+        try:
+            while True:
+                try:
+                    sent = self._sock.sendmsg(data.first())
+                except BlockingIOError:
+                    sent = 0
+                except OSError as error:
+                    self._fail("sending", error)
+                data.advance(sent)
+                self._unsent = data.left
+                if not data.left:
+                    return
+                self._watch.block_w()
+                yield
+        finally:
+            self._sending = False
+
+    @coroutine
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> Gen[int]:
+        """Send a file, or a part of it, and return how many bytes that was.
+
+        See `Transport.send_file`. The kernel reads the file itself where it can.
+
+        Source: sendfile(2).
+        """
+        part = FilePart(file, offset, count)
+        self._forget_unsent()
+        number = part.descriptor()
+        sent = 0
+        if number is not None and hasattr(os, "sendfile"):
+            sent = yield from self._send_from(number, part)
+        return sent + (yield from send_by_reading(self, part))
+
+    @coroutine
+    def _send_from(self, number: int, part: FilePart) -> Gen[int]:
+        """Have the kernel send from a descriptor, as far as it does; return how far."""
+        whole = self._unsent = part.left
+        self._sending = True
+        try:
+            while part.left:
+                try:
+                    sent = os.sendfile(self._sock.fileno(), number, part.position, part.left)
+                except BlockingIOError:
+                    pass
+                except OSError as error:
+                    if error.errno in CANNOT_SENDFILE:
+                        break
+                    self._fail("sending", error)
+                else:
+                    part.advance(sent)
+                    self._unsent = part.left
+                    if not (sent and part.left):  # it is done, or the file has shrunk
+                        break
+                self._watch.block_w()
+                yield
+            self._unsent = 0
+            return whole - part.left
         finally:
             self._sending = False
 

@@ -7,7 +7,7 @@ on TLS, on TLS inside TLS, and on memory in a test.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from tulip_sched import Coroutine
 
@@ -30,7 +30,7 @@ class Transport(Protocol):
         """How many bytes of the last `send` had not gone out when it was cancelled or failed.
 
         0 if it was neither. To go on after a cancelled ``send(data)``, send
-        ``data[len(data) - unsent:]``.
+        ``data[len(data) - unsent:]``. The same holds for `send_file` and what it was to send.
         """
         ...
 
@@ -65,16 +65,41 @@ class Transport(Protocol):
         """
         ...
 
-    def send(self, data: Buffer) -> Coroutine[None]:
-        """Send all of ``data``, waiting for the peer as often as need be.
+    def send(self, data: Buffer, /, *more: Buffer) -> Coroutine[None]:
+        """Send all of ``data``, and of ``more``, waiting for the peer as often as need be.
 
-        ``data`` must not change until this returns. If it is cancelled or fails, `unsent` tells
-        how much did not go.
+        Several buffers go out like one, with as few system calls; a socket gets large ones
+        without a copy. None of them may change until this returns. If it is cancelled or fails,
+        `unsent` tells how much of all did not go.
 
         Raises:
             ClosedError: This transport, or its sending side, was closed by us.
             BusyError: Another task is already sending.
             BrokenError: The connection failed.
+        """
+        ...
+
+    def send_file(
+        self, file: BinaryIO, offset: int = 0, count: int | None = None
+    ) -> Coroutine[int]:
+        """Send a file, or a part of it, without having it in memory.
+
+        Args:
+            file: Opened in binary mode, seekable; it must not be used meanwhile, and its position
+                afterwards is anywhere. A slow disk holds up the event loop.
+            offset: Where to begin, in bytes from the file's start.
+            count: How many bytes, if the file has as many; ``None``: all the rest.
+
+        Returns:
+            How many bytes were sent: fewer than asked for if the file ends sooner.
+
+        If it is cancelled or fails, `unsent` tells how much did not go.
+
+        Raises:
+            TypeError: ``file`` was opened as text.
+            ValueError: ``offset`` or ``count`` is negative.
+            OSError: The file cannot be read, or cannot seek.
+            ClosedError, BusyError, BrokenError: As for `send`.
         """
         ...
 

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import array
 import random
-from collections.abc import Callable
-from typing import TypeAlias
 
 from tulip_net._errors import BrokenError
 from tulip_net._transport import Transport
+from tulip_net.testing._check import LARGE, Check, check
 from tulip_net.testing._exchange import (
     PATIENCE,
     must_raise,
@@ -29,10 +28,10 @@ from tulip_net.testing._exchange import (
     send_in_pieces,
     settle,
 )
+from tulip_net.testing._sending import SENDING_CHECKS
 from tulip_sched import (
     BusyError,
     ClosedError,
-    Coroutine,
     Gen,
     Task,
     coroutine,
@@ -42,37 +41,10 @@ from tulip_sched import (
     with_timeout,
 )
 
-__all__ = ["HALF_CLOSE_CHECKS", "TRANSPORT_CHECKS", "Check", "MakePair"]
-
-MakePair: TypeAlias = Callable[[], Coroutine[tuple[Transport, Transport]]]
-"""A coroutine function that returns two transports, connected to each other."""
-
-Check: TypeAlias = Callable[[MakePair], Coroutine[None]]
-
-LARGE = 8 * 1024 * 1024
-"""Bytes; more than any chain of kernel and TLS buffers holds, so that sending it must wait."""
-
-_Body: TypeAlias = Callable[[Transport, Transport], Coroutine[None]]
+__all__ = ["HALF_CLOSE_CHECKS", "TRANSPORT_CHECKS"]
 
 
-def _check(body: _Body) -> Check:
-    """Make a check of a function that gets the two transports; it may leave them open."""
-
-    @coroutine
-    def check(make_pair: MakePair) -> Gen[None]:
-        a, b = yield from make_pair()
-        try:
-            yield from with_timeout(6 * PATIENCE, body(a, b))
-        finally:
-            a.close()
-            b.close()
-
-    check.__name__ = body.__name__
-    check.__doc__ = body.__doc__
-    return check
-
-
-@_check
+@check
 @coroutine
 def bytes_arrive_in_order(a: Transport, b: Transport) -> Gen[None]:
     """What goes in comes out, in both directions at once, cut into pieces at random."""
@@ -89,7 +61,7 @@ def bytes_arrive_in_order(a: Transport, b: Transport) -> Gen[None]:
         yield from task
 
 
-@_check
+@check
 @coroutine
 def recv_returns_what_is_there(a: Transport, b: Transport) -> Gen[None]:
     """A receive waits for something, not for everything, and never returns more than asked."""
@@ -98,7 +70,7 @@ def recv_returns_what_is_there(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(b, 100, exactly=4)) == b"cdef"
 
 
-@_check
+@check
 @coroutine
 def recv_into_fills_the_buffer(a: Transport, b: Transport) -> Gen[None]:
     """``recv_into`` puts the bytes at the start and leaves the rest alone."""
@@ -115,7 +87,7 @@ def recv_into_fills_the_buffer(a: Transport, b: Transport) -> Gen[None]:
     assert buffer[1:2] == b"x"
 
 
-@_check
+@check
 @coroutine
 def limits_below_one_are_refused(a: Transport, b: Transport) -> Gen[None]:
     """A limit of 0 would look like the end of the stream."""
@@ -126,7 +98,7 @@ def limits_below_one_are_refused(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(b, 1)) == b"x"
 
 
-@_check
+@check
 @coroutine
 def send_takes_any_buffer(a: Transport, b: Transport) -> Gen[None]:
     """Whatever offers its bytes can be sent; nothing is sent for an empty one."""
@@ -137,7 +109,7 @@ def send_takes_any_buffer(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(b, 100, exactly=len(whole))) == whole
 
 
-@_check
+@check
 @coroutine
 def aclose_ends_the_stream(a: Transport, b: Transport) -> Gen[None]:
     """The peer gets what was sent, and then the end, as often as it asks."""
@@ -150,7 +122,7 @@ def aclose_ends_the_stream(a: Transport, b: Transport) -> Gen[None]:
     yield from with_timeout(PATIENCE, closing)
 
 
-@_check
+@check
 @coroutine
 def closing_is_idempotent_and_final(a: Transport, _: Transport) -> Gen[None]:
     """After a close nothing works, and closing again does nothing."""
@@ -163,7 +135,7 @@ def closing_is_idempotent_and_final(a: Transport, _: Transport) -> Gen[None]:
     yield from with_timeout(PATIENCE, a.aclose())
 
 
-@_check
+@check
 @coroutine
 def close_wakes_who_waits(a: Transport, _: Transport) -> Gen[None]:
     """Tasks that wait on a transport that is closed get `ClosedError`, in both directions."""
@@ -175,7 +147,7 @@ def close_wakes_who_waits(a: Transport, _: Transport) -> Gen[None]:
     yield from must_raise(ClosedError, sender)
 
 
-@_check
+@check
 @coroutine
 def second_receiver_is_refused(a: Transport, b: Transport) -> Gen[None]:
     """The second task in one direction gets `BusyError` at once; the first is unharmed."""
@@ -189,7 +161,7 @@ def second_receiver_is_refused(a: Transport, b: Transport) -> Gen[None]:
     assert got == b"for the first"
 
 
-@_check
+@check
 @coroutine
 def second_sender_is_refused(a: Transport, b: Transport) -> Gen[None]:
     """As for receivers; and no byte of the second comes between those of the first."""
@@ -202,7 +174,7 @@ def second_sender_is_refused(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(b, 1)) == b"y"
 
 
-@_check
+@check
 @coroutine
 def sending_waits_for_the_receiver(a: Transport, b: Transport) -> Gen[None]:
     """A peer that does not read holds the sender up, instead of filling our memory."""
@@ -214,7 +186,7 @@ def sending_waits_for_the_receiver(a: Transport, b: Transport) -> Gen[None]:
     assert a.unsent == 0
 
 
-@_check
+@check
 @coroutine
 def cancelled_recv_loses_nothing(a: Transport, b: Transport) -> Gen[None]:
     """Whenever a receive is cancelled, the next one gets every byte."""
@@ -234,7 +206,7 @@ def cancelled_recv_loses_nothing(a: Transport, b: Transport) -> Gen[None]:
     assert got == wanted
 
 
-@_check
+@check
 @coroutine
 def cancelled_send_tells_what_went_out(a: Transport, b: Transport) -> Gen[None]:
     """Sending the rest after a cancelled send gives the peer every byte once."""
@@ -253,7 +225,7 @@ def cancelled_send_tells_what_went_out(a: Transport, b: Transport) -> Gen[None]:
     yield from closing
 
 
-@_check
+@check
 @coroutine
 def a_dead_peer_breaks_the_sender(a: Transport, b: Transport) -> Gen[None]:
     """Sending to a peer that has closed fails sooner or later, with `BrokenError`."""
@@ -267,7 +239,7 @@ def a_dead_peer_breaks_the_sender(a: Transport, b: Transport) -> Gen[None]:
     raise AssertionError("a hundred sends to a closed peer, and no error")
 
 
-@_check
+@check
 @coroutine
 def cancelled_aclose_closes(a: Transport, _: Transport) -> Gen[None]:
     """Whatever happens to ``aclose``, the transport is closed after it."""
@@ -282,7 +254,7 @@ def cancelled_aclose_closes(a: Transport, _: Transport) -> Gen[None]:
     yield from must_raise(ClosedError, a.recv(1))
 
 
-@_check
+@check
 @coroutine
 def half_close_leaves_the_other_half(a: Transport, b: Transport) -> Gen[None]:
     """After ``send_eof`` the peer sees the end, and may go on sending."""
@@ -302,7 +274,7 @@ def half_close_leaves_the_other_half(a: Transport, b: Transport) -> Gen[None]:
     assert (yield from receive(a, 100)) == b""
 
 
-@_check
+@check
 @coroutine
 def sending_after_send_eof_is_refused(a: Transport, _: Transport) -> Gen[None]:
     """It is we who closed that side."""
@@ -326,6 +298,7 @@ TRANSPORT_CHECKS: tuple[Check, ...] = (
     cancelled_send_tells_what_went_out,
     a_dead_peer_breaks_the_sender,
     cancelled_aclose_closes,
+    *SENDING_CHECKS,
 )
 """What every transport must do."""
 

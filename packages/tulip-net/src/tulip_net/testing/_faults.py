@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NoReturn, final
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
 from tulip_net._errors import BrokenError
+from tulip_net._gather import Gathered, flat
+from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._transport import Transport
 from tulip_net._typing import override
-from tulip_sched import Gen, coroutine, sleep
+from tulip_sched import BusyError, Gen, coroutine, sleep
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -48,6 +50,7 @@ class FaultyTransport:
         self._longest_delay = longest_delay
         self._reset = reset
         self._broken = False
+        self._sending = False
         self._unsent = 0
 
     @property
@@ -71,23 +74,37 @@ class FaultyTransport:
                 return (yield from self._inner.recv_into(part))
 
     @coroutine
-    def send(self, data: Buffer) -> Gen[None]:
-        """Send all of ``data``, in pieces. See `Transport.send`."""
-        view = memoryview(data)
-        view = view.cast("B") if view.nbytes else memoryview(b"")
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
+        """Send all of ``data`` and ``more``, in pieces. See `Transport.send`."""
+        if self._sending:
+            raise BusyError(f"another task is already sending on {self!r}")
+        view = flat(Gathered((data, *more)).join() if more else data)
+        self._sending = True
         self._unsent = len(view)
-        if not view:
-            yield from self._inner.send(view)
-        while self._unsent:
-            yield from self._suffer("send")
-            piece = view[-self._unsent :][: self._shorten("send", self._unsent)]
-            left = self._unsent - len(piece)
-            try:
-                yield from self._inner.send(piece)
-            except BaseException:
-                self._unsent = left + self._inner.unsent
-                raise
-            self._unsent = left
+        try:
+            if not view:
+                yield from self._inner.send(view)
+            while self._unsent:
+                yield from self._suffer("send")
+                yield from self._send_piece(view[-self._unsent :])
+        finally:
+            self._sending = False
+
+    @coroutine
+    def _send_piece(self, view: memoryview) -> Gen[None]:
+        piece = view[: self._shorten("send", len(view))]
+        left = len(view) - len(piece)
+        try:
+            yield from self._inner.send(piece)
+        except BaseException:
+            self._unsent = left + self._inner.unsent
+            raise
+        self._unsent = left
+
+    @coroutine
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> Gen[int]:
+        """Send a file, or a part of it, in pieces. See `Transport.send_file`."""
+        return (yield from send_by_reading(self, FilePart(file, offset, count)))
 
     @coroutine
     def send_eof(self) -> Gen[None]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, BinaryIO, final
 
 from tulip_net._errors import BrokenError
+from tulip_net._gather import Gathered, flat
+from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Task, block, coroutine, current_task
 
@@ -126,13 +128,12 @@ class MemoryTransport:
             return len(data)
 
     @coroutine
-    def send(self, data: Buffer) -> Gen[None]:
-        """Send all of ``data``, waiting for room as often as need be. See `Transport.send`."""
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
+        """Send all of ``data`` and ``more``, waiting for room. See `Transport.send`."""
         self._refuse(self._sending, "sending")
         if self._ended:
             raise ClosedError(f"sending on {self!r} after its send_eof()")
-        view = memoryview(data)
-        view = view.cast("B") if view.nbytes else memoryview(b"")
+        view = flat(Gathered((data, *more)).join() if more else data)
         pipe = self._outgoing
         self._sending = True
         self._unsent = len(view)
@@ -150,6 +151,11 @@ class MemoryTransport:
                     self._refuse(False, "sending")
         finally:
             self._sending = False
+
+    @coroutine
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> Gen[int]:
+        """Send a file, or a part of it. See `Transport.send_file`."""
+        return (yield from send_by_reading(self, FilePart(file, offset, count)))
 
     @coroutine
     async def send_eof(self) -> None:

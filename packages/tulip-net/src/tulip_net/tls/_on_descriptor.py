@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NoReturn, final
 
 from tulip_net._address import Address
 from tulip_net._errors import BrokenError
+from tulip_net._gather import Gathered
 from tulip_net._typing import override
 from tulip_net.tls._failures import translate
 from tulip_net.tls._transport import RECORD, SslTransport
@@ -56,7 +57,6 @@ class DescriptorTls(SslTransport):
         "_sending",
         "_sock",
         "_truncation_ok",
-        "_unsent",
         "_watch",
     )
 
@@ -152,9 +152,11 @@ class DescriptorTls(SslTransport):
 
     @coroutine
     @override
-    def send(self, data: Buffer) -> Gen[None]:
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
         if self._unsent or self._sending:
             self._forget_unsent()
+        if more:
+            data = Gathered((data, *more)).join()
         if type(data) is not bytes:
             data = memoryview(data)
             if not data.nbytes:

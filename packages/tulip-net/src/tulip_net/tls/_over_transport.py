@@ -20,6 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from tulip_net._errors import BrokenError
+from tulip_net._gather import Gathered, flat
 from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_net.tls._failures import translate
@@ -88,7 +89,6 @@ class LayeredTls(SslTransport):
         "_sending",
         "_truncation_ok",
         "_unflushed",
-        "_unsent",
     )
 
     def __init__(
@@ -183,11 +183,10 @@ class LayeredTls(SslTransport):
 
     @coroutine
     @override
-    def send(self, data: Buffer) -> Gen[None]:
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
         if self._sending or self._closed or self._ended:
             self._refuse("sending")
-        view = memoryview(data)
-        view = view.cast("B") if view.nbytes else memoryview(b"")
+        view = flat(Gathered((data, *more)).join() if more else data)
         self._sending = True
         self._unsent = len(view)
         try:

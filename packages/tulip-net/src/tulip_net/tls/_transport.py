@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 import warnings
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tulip_net._address import Address, format_address
+from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
-from tulip_sched import Coroutine
+from tulip_sched import Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -33,8 +34,9 @@ class SslTransport(ABC):
             server's side.
     """
 
-    __slots__ = ("__weakref__", "local_address", "peer_address", "server_hostname")
+    __slots__ = ("__weakref__", "_unsent", "local_address", "peer_address", "server_hostname")
 
+    _unsent: int
     local_address: Address | None
     peer_address: Address | None
     server_hostname: str | None
@@ -68,8 +70,16 @@ class SslTransport(ABC):
         """Wait for data and put it into ``buffer``. See `Transport.recv_into` and `recv`."""
 
     @abstractmethod
-    def send(self, data: Buffer) -> Coroutine[None]:
-        """Send all of ``data``. See `Transport.send`."""
+    def send(self, data: Buffer, /, *more: Buffer) -> Coroutine[None]:
+        """Send all of ``data``, and of ``more``. See `Transport.send`.
+
+        Several buffers are copied together first, so that they share records.
+        """
+
+    @coroutine
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> Gen[int]:
+        """Send a file, or a part of it. See `Transport.send_file`."""
+        return (yield from send_by_reading(self, FilePart(file, offset, count)))
 
     @abstractmethod
     def send_eof(self) -> Coroutine[None]:
