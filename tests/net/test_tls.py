@@ -455,28 +455,6 @@ def test_s_client_against_a_server(certificates: Certificates, half_close: bool)
     assert run(main()) == b"one\ntwo\nthree\n"
 
 
-def test_renegotiation_is_refused(certificates: Certificates) -> None:
-    @coroutine
-    def main() -> Gen[None]:
-        listener = yield from listen("127.0.0.1")
-        port = listener.port
-        with openssl("s_client", "-connect", f"127.0.0.1:{port}", "-tls1_2") as client:
-            assert client.stdin is not None
-            transport = yield from start_tls(
-                (yield from listener.accept()),
-                server_context(certificates.server_file),
-                server_side=True,
-            )
-            client.stdin.write(b"R\n")
-            client.stdin.flush()
-            with pytest.raises(TlsError):
-                yield from with_timeout(5, transport.recv(100))
-            transport.close()
-        listener.close()
-
-    run(main())
-
-
 # -- ends in good order ------------------------------------------------------------------------
 
 

@@ -7,15 +7,19 @@ for each list of ALPN protocols that is asked for).
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import truststore
 
 __all__ = ["client_context", "server_context", "verifies_after_handshake"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 CA_FILES: Final = (
     "/etc/ssl/cert.pem",  # Alpine, Arch, the BSDs
@@ -31,22 +35,47 @@ The same list as truststore's, which does not offer it."""
 _making = threading.Lock()
 
 
-def client_context(*alpn: str) -> ssl.SSLContext:
-    """Return the process's shared client context: it verifies against the system's trust store.
+def client_context(
+    *alpn: str,
+    authority: PathLike | None = None,
+    certificate: PathLike | None = None,
+    key: PathLike | None = None,
+) -> ssl.SSLContext:
+    """Return a client context that verifies servers; by default the one that the process shares.
 
     Args:
         alpn: Application protocols to offer, the preferred one first, such as ``"h2"``.
+        authority: A PEM file with the certificates to trust; default: the system's trust store.
+        certificate: A PEM file with the certificate to show to servers that ask for one.
+        key: A PEM file with its private key; default: the same file.
 
-    The context is shared: whoever wants to change one makes their own.
+    With nothing but ``alpn`` the context is shared: whoever wants to change one makes their own.
+    With a file it is new, as the file may be: make it once and keep it.
+
+    Raises:
+        OSError: A file cannot be read, or the key does not belong to the certificate.
+        ValueError: There is a key without a certificate.
 
     Source: RFC 7301 (ALPN).
     """
-    with _making:  # two threads must not both pay for the loading
-        return _client_context(alpn)
+    if key is not None and certificate is None:
+        raise ValueError(f"the key {key!r} is of no use without its certificate")
+    if authority is None and certificate is None:
+        with _making:  # two threads must not both pay for the loading
+            return _shared_client_context(alpn)
+    context = _new_client_context(alpn, authority)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 def server_context(
-    certificate: str | Path, key: str | Path | None = None, *, alpn: tuple[str, ...] = ()
+    certificate: PathLike,
+    key: PathLike | None = None,
+    *,
+    alpn: tuple[str, ...] = (),
+    client_authority: PathLike | None = None,
+    names: Mapping[str, ssl.SSLContext] | None = None,
 ) -> ssl.SSLContext:
     """Make a server context.
 
@@ -54,12 +83,24 @@ def server_context(
         certificate: A PEM file with the certificate, followed by its intermediates.
         key: A PEM file with the private key; default: the same file.
         alpn: Application protocols to accept, the preferred one first.
+        client_authority: A PEM file with the authorities of clients. Each client must then show a
+            certificate from one of them.
+        names: Other contexts for clients that ask for these names, such as ``"a.example"`` or
+            ``"*.example"``: their certificates and ALPN. Whether clients need certificates is
+            this context's to say, for all of them.
 
     Raises:
         OSError: A file cannot be read, or the key does not belong to the certificate.
+
+    Source: RFC 7301 (ALPN); RFC 6066 section 3 (server name).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if client_authority is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_authority)
+    if names:
+        _choose_by_name(context, {name.lower(): each for name, each in names.items()})
     _harden(context, alpn)
     return context
 
@@ -73,15 +114,22 @@ def verifies_after_handshake(context: ssl.SSLContext) -> bool:
 
 
 @functools.cache
-def _client_context(alpn: tuple[str, ...]) -> ssl.SSLContext:
+def _shared_client_context(alpn: tuple[str, ...]) -> ssl.SSLContext:
+    return _new_client_context(alpn, None)
+
+
+def _new_client_context(alpn: tuple[str, ...], authority: PathLike | None) -> ssl.SSLContext:
     context: ssl.SSLContext
-    if sys.platform in {"darwin", "win32"}:
+    if authority is None and sys.platform in {"darwin", "win32"}:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
-        # Elsewhere the store is a file that OpenSSL reads. truststore would read it again for
-        # each connection, which takes 35 ms.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _load_system_store(context)
+        if authority is not None:
+            context.load_verify_locations(authority)
+        else:
+            # Elsewhere the store is a file that OpenSSL reads. truststore would read it again for
+            # each connection, which takes 35 ms.
+            _load_system_store(context)
     _harden(context, alpn)
     return context
 
@@ -102,3 +150,16 @@ def _harden(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
     context.options |= ssl.OP_NO_RENEGOTIATION
     if alpn:
         context.set_alpn_protocols(list(alpn))
+
+
+def _choose_by_name(context: ssl.SSLContext, names: Mapping[str, ssl.SSLContext]) -> None:
+    def choose(
+        connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext
+    ) -> None:
+        if name:  # a client that connects to an address sends none (RFC 6066 section 3)
+            name = name.lower()
+            other = names.get(name) or names.get("*." + name.partition(".")[2])
+            if other is not None:
+                connection.context = other
+
+    context.sni_callback = choose
