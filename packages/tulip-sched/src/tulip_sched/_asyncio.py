@@ -145,7 +145,7 @@ def _block_on(
     """Block the running task until a future of asyncio's is done."""
 
     def wake(_: object) -> None:
-        task.unblock()
+        task._wake()
 
     def undo() -> None:
         future.remove_done_callback(wake)
@@ -189,7 +189,7 @@ class _Host:
         """Block a task on the asyncio future that it awaited directly."""
         if yielded is None:
             # asyncio.sleep(0) is a bare yield; so under a host it cannot be an error of ours.
-            task._block(self._context.eventloop.call_soon(task.unblock).cancel)
+            task._block(self._context.eventloop.call_soon(task._wake).cancel)
             return True
         if getattr(yielded, "_asyncio_future_blocking", None) is None:
             return False

@@ -14,8 +14,9 @@ from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
 from tulip_sched._portal import home
+from tulip_sched._stepping import TURN
 from tulip_sched._suspension import PlacedUndo
-from tulip_sched._task import TURN, Task
+from tulip_sched._task import Task
 from tulip_sched._watch import Watch
 
 Ts = TypeVarTuple("Ts")
@@ -46,7 +47,7 @@ def suspend(undo: Callable[[], object]) -> Gen[None]:
 
     The same as ``block(undo)`` followed by a bare ``yield``, which an ``async def`` cannot write.
     """
-    current_task()._block(undo)
+    current_task()._block(PlacedUndo(undo, sys._getframe(1)))
     yield
 
 

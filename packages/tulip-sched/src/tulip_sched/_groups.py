@@ -160,7 +160,7 @@ class TaskGroup:
             self.scope.cancel()
         if self._waiter is not None and not self._tasks:
             waiter, self._waiter = self._waiter, None
-            waiter.unblock()
+            waiter._wake()
 
     def _stop_waiting(self) -> None:
         self._waiter = None

@@ -14,8 +14,9 @@ from typing import Any, TextIO
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._errors import DeadlockError
+from tulip_sched._stepping import WOKEN
 from tulip_sched._suspension import coroutine_stack, describe_undo
-from tulip_sched._task import WOKEN, Task
+from tulip_sched._task import Task
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ The rules that hold here:
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, final
+from typing import TYPE_CHECKING, Literal, Self, final
 
 from tulip_sched._context import current_context, current_task
 from tulip_sched._errors import Cancelled
@@ -24,7 +24,7 @@ from tulip_sched._typing import override
 
 if TYPE_CHECKING:
     from tulip_poll import TimerHandle
-    from tulip_sched._task import Task
+    from tulip_sched._stepping import Stepper
 
 
 class CancelScope:
@@ -58,11 +58,11 @@ class CancelScope:
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
         self._deadline = deadline
         self._shield = shield
-        self._task: Task[Any] | None = None
+        self._task: Stepper | None = None
         self._parent: CancelScope | None = None
         self._timer: TimerHandle | None = None
         # In the order of their start, which is the order in which they are cancelled.
-        self._members: dict[Task[Any], None] | None = None
+        self._members: dict[Stepper, None] | None = None
         self._expired = False
         self._used = False
         self.cancel_called: bool = False
@@ -110,7 +110,8 @@ class CancelScope:
         traceback: TracebackType | None,
     ) -> bool:
         task = self._task
-        if task is None or task._scope is not self or task is not current_context().current_task:
+        running: object = current_context().current_task
+        if task is None or task._scope is not self or running is not task:
             raise self._misnested(task)
         task._scope = self._parent
         self._end()
@@ -138,13 +139,13 @@ class CancelScope:
         if task is not None:
             task._propagate_cancellation()
 
-    def _begin(self, task: "Task[Any]", parent: "CancelScope | None") -> None:
+    def _begin(self, task: "Stepper", parent: "CancelScope | None") -> None:
         self._task = task
         self._parent = parent
         if self._deadline != math.inf:
             self._arm(task)
 
-    def _arm(self, task: "Task[Any]") -> None:
+    def _arm(self, task: "Stepper") -> None:
         if self._deadline == math.inf:
             task._context.check_thread()
         else:
@@ -177,7 +178,7 @@ class CancelScope:
                 raise rest from exc.__cause__
         return False
 
-    def _misnested(self, task: "Task[Any] | None") -> RuntimeError:
+    def _misnested(self, task: "Stepper | None") -> RuntimeError:
         """Take the scope out of the chain, wherever in it, and say what is wrong."""
         where = "a task that is over"
         if task is not None:
@@ -189,7 +190,7 @@ class CancelScope:
             "that yields values to its caller?)"
         )
 
-    def _cut_out(self, task: "Task[Any]") -> None:
+    def _cut_out(self, task: "Stepper") -> None:
         inner = task._scope
         if inner is self:
             task._scope = self._parent

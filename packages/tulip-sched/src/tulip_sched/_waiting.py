@@ -53,7 +53,7 @@ def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
             nonlocal missing
             missing -= 1
             if missing == 0:
-                waiter.unblock()
+                waiter._wake()
 
         def forget() -> None:
             nonlocal missing
@@ -148,7 +148,7 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
         self._done.append(task)
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            waiter.unblock()
+            waiter._wake()
 
     def _stop_waiting(self) -> None:
         self._waiter = None

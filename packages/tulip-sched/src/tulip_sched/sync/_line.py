@@ -83,7 +83,7 @@ class Line(OrderedDict[Place[T], None]):
         """Give the first task what it waits for, and make it runnable."""
         place = self.popitem(last=False)[0]
         place.gift = gift
-        place.task.unblock()
+        place.task._wake()
 
     def serve_all(self, gift: T) -> None:
         """Give every task in the line the same, in order."""

@@ -116,7 +116,7 @@ class OwnedLock(Holdable):
         place = self._line.first()
         self._owner = place.task
         self._count = place.gift
-        place.task.unblock()
+        place.task._wake()
 
     def _not_yours(self, done: str) -> RuntimeError:
         task = _context._provider().current_task

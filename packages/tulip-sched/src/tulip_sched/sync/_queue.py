@@ -231,7 +231,7 @@ class Queue(OneThread, Generic[T]):
             place.task._throw(error)
         else:
             self._unfinished += 1
-            place.task.unblock()
+            place.task._wake()
 
     def _finish(self, count: int) -> None:
         self._unfinished -= count
