@@ -117,6 +117,22 @@ def test_a_ghost_that_speaks_under_a_number_that_is_ready_too_does_not_spin(
     assert epoll._epoll is before
 
 
+def test_a_ghost_with_more_events_than_the_new_file_is_found_out(
+    epoll: EpollPollster, numbers: Numbers, pair: MakePair
+) -> None:
+    """Both are writable, but only the ghost has input; a reader is registered for the new file."""
+    (old, old_there), (new, new_there) = pair(), pair()
+    number = numbers.duplicate(old.fileno())
+    epoll.add_reader(number, nothing)
+    epoll.add_writer(number, nothing)
+    numbers.duplicate_at(new.fileno(), number)
+    reader = epoll.add_reader(number, nothing)
+    old_there.send(b"x")
+    assert epoll.poll(0) == []
+    new_there.send(b"x")
+    assert epoll.poll(0) == [reader]
+
+
 def test_making_the_set_anew_keeps_every_registration(
     epoll: EpollPollster, numbers: Numbers, pair: MakePair
 ) -> None:

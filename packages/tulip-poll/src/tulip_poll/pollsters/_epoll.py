@@ -175,7 +175,7 @@ class EpollPollster(Pollster):
         kept = []
         suspects = self._suspects
         for fd, mask in events:
-            if fd in suspects and not _has_event(fd, mask):
+            if fd in suspects and mask & ~_present_events(fd, mask):
                 self._rebuild()
             else:
                 kept.append((fd, mask))
@@ -196,11 +196,14 @@ class EpollPollster(Pollster):
                 self._suspects.add(fd)
 
 
-def _has_event(fd: int, mask: int) -> bool:
-    """Ask poll(), which goes by the number alone, whether ``fd`` is ready."""
-    ready = True
+def _present_events(fd: int, mask: int) -> int:
+    """Ask poll(), which goes by the number alone, which events of ``mask`` there are now.
+
+    Its flags are epoll's, bit for bit.
+    """
+    events = 0
     if sys.platform != "win32":
         probe = select.poll()
-        probe.register(fd, mask & (EPOLLIN | EPOLLOUT))
-        ready = bool(probe.poll(0))
-    return ready
+        probe.register(fd, mask)
+        events = sum(found for _, found in probe.poll(0))
+    return events
