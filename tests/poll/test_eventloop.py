@@ -453,3 +453,29 @@ class TestClosing:
         clock.now = 6.5
         assert loop.time() == 6.5
         loop.close()
+
+
+def test_callbacks_that_fill_the_queue_keep_descriptors_waiting_for_256_of_them_at_most() -> None:
+    loop = EventLoop()
+    near, far = socket.socketpair()
+    seen: list[int] = []
+    count = 0
+
+    def again() -> None:
+        nonlocal count
+        count += 1
+        if not seen:
+            loop.call_soon(again)
+
+    def on_readable() -> None:
+        seen.append(count)
+        loop.remove_reader(near)
+
+    loop.add_reader(near, on_readable)
+    loop.call_soon(again)
+    far.send(b"x")
+    loop.run()
+    loop.close()
+    near.close()
+    far.close()
+    assert 0 < seen[0] <= 257

@@ -51,7 +51,7 @@ def test_a_loop_runs_on_a_wrapper_and_tells_what_is_registered() -> None:
     try:
         loop.add_reader(reader, os.read, reader, 1)
         assert loop.stats().readers == 1
-        loop.call_soon(loop.stop)
+        loop.call_later(0, loop.stop)
         loop.run()
         assert pollster.polls == 1
         assert len(loop.close().readers) == 1

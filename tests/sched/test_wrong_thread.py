@@ -115,7 +115,7 @@ def test_it_raises_and_harms_nothing(entry: str) -> None:
         scene.watch = Watch(read_end)
         scene.blocked = create_task(blocked())
         scene.runnable = create_task(runnable())
-        scene.sleeping = create_task(sleep(0.01))
+        scene.sleeping = create_task(sleep(60))
         scene.reading = create_task(reading())
         with scene.scope:
             async with TaskGroup() as group:
@@ -129,7 +129,9 @@ def test_it_raises_and_harms_nothing(entry: str) -> None:
         scene.blocked.unblock()
         assert await scene.blocked == "resumed"
         assert await scene.runnable == "ran"
-        await scene.sleeping
+        scene.sleeping.cancel()
+        await scene.sleeping.wait()
+        assert scene.sleeping.cancelled()
         os.write(write_end, b"data")
         assert await scene.reading == b"data"
         scene.watch.forget()
