@@ -39,13 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "compare":
         sys.exit(_compare(options))
     if options.command == "publish":
-        results = Results.load(options.run)
+        results = Results.together([Results.load(run) for run in options.runs])
         publish.publish(results, goals.table(results), draw(results))
         return
     effort = _effort(options)
     names = PARTS if options.command == "all" else (options.command,)
     pin(load_core())
-    results = _measure([_part(name) for name in names], effort, options.only)
+    results = _measure([find_part(name) for name in names], effort, options.only)
     _save(results, options.out, options.command)
 
 
@@ -71,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     comparison.add_argument(
         "--at-most", type=float, metavar="FACTOR", help="fail where the cost grew by more than this"
     )
-    publication = commands.add_parser("publish", help="put a whole run into docs/")
-    publication.add_argument("run", type=Path)
+    publication = commands.add_parser("publish", help="put a run, or several parts, into docs/")
+    publication.add_argument("runs", type=Path, nargs="+", metavar="RUN.json")
     return parser
 
 
@@ -87,7 +87,8 @@ def _effort(options: argparse.Namespace) -> Effort:
     return effort
 
 
-def _part(name: str) -> Part:
+def find_part(name: str) -> Part:
+    """Return the part of a name."""
     part: Part = importlib.import_module(f"benchmarks.{name}.part").PART
     return part
 

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -128,6 +128,20 @@ class Results:
         data: dict[str, Any] = json.loads(file.read_text())
         parts = {name: _part(part) for name, part in data.pop("parts").items()}
         return cls(**data, parts=parts)
+
+    @classmethod
+    def together(cls, runs: "Sequence[Results]") -> "Results":
+        """Return runs of several parts as one; what they say of themselves is the last one's.
+
+        Raises:
+            ValueError: They are from different machines.
+        """
+        if len({(run.machine["cpu"], run.machine["python"]) for run in runs}) != 1:
+            raise ValueError("these runs are from different machines")
+        last = runs[-1]
+        versions = {name: each for run in runs for name, each in run.versions.items()}
+        parts = {name: part for run in runs for name, part in run.parts.items()}
+        return cls(last.machine, dict(sorted(versions.items())), last.effort, parts)
 
     def all_cases(self) -> Iterable[tuple[PartResult, CaseResult]]:
         """Give every case with its part."""

@@ -66,8 +66,12 @@ def instructions(program: str, case: str, count: int, url: str) -> int:
     if valgrind is None:
         raise AbsentError("no valgrind: apt-get install valgrind")
     finished = run_once(
-        [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-        + program_command(program, case, count, url)
+        [
+            valgrind,
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            *program_command(program, case, count, url),
+        ]
     )
     collected = _COLLECTED.search(finished.stderr)
     if collected is None:
