@@ -2,12 +2,13 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import assert_type
 
 from tulip_sched import (
     AnyCoroutine,
+    AsCompleted,
     Barrier,
     BoundedSemaphore,
     BrokenBarrierError,
@@ -17,7 +18,6 @@ from tulip_sched import (
     ClosedError,
     Condition,
     Context,
-    Coroutine,
     DeadlockError,
     Event,
     EventLoop,
@@ -112,7 +112,7 @@ def wait_for_some() -> Gen[list[str]]:
     for task in tasks:
         task.start()
     finished = as_completed(tasks)
-    assert_type(finished, Iterator[Coroutine[Task[int]]])
+    assert_type(finished, AsCompleted[int])
     names = []
     for step in finished:
         done = yield from step

@@ -16,10 +16,11 @@ From the layer below it re-exports what its users cannot do without: the event l
 thread runner (to make a `Context`), the handle that the loop returns, and two errors.
 
 Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per thread),
-``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_task``,
-``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and ``_from_thread`` (calls from
-other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt`` (Ctrl-C), ``_introspect`` (the
-tree of tasks), ``_asyncio`` (the guest), ``sync`` (locks, events, queues).
+``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_stepping`` (how a
+coroutine is run), ``_task``, ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and
+``_from_thread`` (calls from other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt``
+(Ctrl-C), ``_introspect`` (the tree of tasks), ``_asyncio`` (the guest), ``_debug``, ``sync`` (locks,
+events, queues), ``testing`` (a clock that jumps, orders that replay, leaks).
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
@@ -47,6 +48,7 @@ from tulip_sched._run import run
 from tulip_sched._scopes import CancelScope, fail_after, move_on_after, shield
 from tulip_sched._task import Task, create_task
 from tulip_sched._waiting import (
+    AsCompleted,
     as_completed,
     map_over,
     par,
@@ -76,6 +78,7 @@ from tulip_sched.sync import (
 
 __all__ = [
     "AnyCoroutine",
+    "AsCompleted",
     "Barrier",
     "BoundedSemaphore",
     "BrokenBarrierError",

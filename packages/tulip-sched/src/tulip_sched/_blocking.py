@@ -1,5 +1,6 @@
 """What a task can block on: an event of somebody's choice, a descriptor, time, a thread."""
 
+import inspect
 import socket
 import sys
 import weakref
@@ -177,6 +178,9 @@ def _release(watch: Watch) -> None:
         watch.forget()
 
 
+COROUTINE_FLAGS: Final = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+
+
 @coroutine
 def call_in_thread(
     func: Callable[[*Ts], T], *args: *Ts, executor: Executor | None = None
@@ -195,11 +199,15 @@ def call_in_thread(
     `call_from_thread`.
 
     Raises:
+        TypeError: ``func`` is a coroutine function: its call would run nothing.
         BaseException: Whatever the function raised.
 
     A cancelled wait takes the call back if it has not begun. One that runs cannot be stopped:
     its result is dropped, and a failure of it is logged.
     """
+    code = getattr(func, "__code__", None)
+    if code is not None and code.co_flags & COROUTINE_FLAGS:
+        raise TypeError(f"a thread needs a plain function, got the coroutine function {func!r}")
     task = current_task()
     waiter = _Caller(func, task)
     context = task._context

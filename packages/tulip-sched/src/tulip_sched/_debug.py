@@ -80,7 +80,7 @@ class TrackedCoroutine:
 
     def __del__(self) -> None:
         if not self._driven:
-            name = self._generator.__qualname__
+            name = self._generator.__qualname__.removeprefix("_")  # sleep() calls _sleep()
             warnings.warn_explicit(
                 f"coroutine {name}() was called and never driven: "
                 "is a 'yield from' or an 'await' missing?",

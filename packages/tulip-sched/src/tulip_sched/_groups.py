@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, final
+from typing import Any, Self, TypeVar, cast, final, overload
 
 from tulip_poll import WrongThreadError
 from tulip_sched._context import current_context, current_task
@@ -82,16 +82,25 @@ class TaskGroup:
         self._tasks[task] = None
         task.add_done_callback(self._ended)
 
+    @overload
+    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Coroutine[T]: ...
+    @overload
+    def run(self, body: "Callable[[TaskGroup], None]") -> Coroutine[None]: ...
     @coroutine
-    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Gen[T]:
-        """Run ``body(group)`` in this task, wait for the group, and return the body's result."""
+    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T] | None]") -> Gen[T | None]:
+        """Run ``body(group)`` in this task, wait for the group, and return the body's result.
+
+        Args:
+            body: A coroutine function, or a plain function that only starts tasks.
+        """
         self._enter()
         try:
-            result = yield from cast("Coroutine[T]", body(self))
+            running = body(self)
+            result = None if running is None else (yield from cast("Coroutine[T]", running))
         except BaseException as error:
             if (yield from self._leave(error)):
                 # Only possible for a scope that was cancelled: then there is no result.
-                return None  # type: ignore[return-value]
+                return None
             raise
         yield from self._leave(None)
         return result
@@ -135,8 +144,8 @@ class TaskGroup:
         errors, self._errors = self._errors, []
         if errors:
             self._close_scope(None)
-            message = f"{len(errors)} of the group's tasks failed"
-            raise BaseExceptionGroup(message, errors) from None
+            failures = "1 failure" if len(errors) == 1 else f"{len(errors)} failures"
+            raise BaseExceptionGroup(f"{failures} in a task group", errors) from None
         swallowed = self._close_scope(error)
         if error is None and self._cut_short and current_task()._cancel_pending:
             # The tasks were cut short from outside: whoever waited for them must not go on.

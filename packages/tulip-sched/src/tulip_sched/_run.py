@@ -46,7 +46,9 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     """
     context = current_context()
     if context.running:
-        raise RuntimeError("run() was called inside a run of the same thread")
+        raise RuntimeError(
+            "run() was called inside a run of the same thread: drive the coroutine there"
+        )
     context.running = True
     context.portal.open()
     if debug:

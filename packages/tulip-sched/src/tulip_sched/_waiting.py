@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeVar, cast, final, overload
+from typing import Any, Self, TypeVar, cast, final, overload
 from weakref import ref
 
 from tulip_sched._context import current_task
@@ -33,13 +33,14 @@ def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
         All tasks that are done, at least ``count`` of them: several may end at once.
 
     Raises:
+        TypeError: Something among them is no `Task`.
         ValueError: There are fewer tasks than ``count``, or ``count`` is negative.
         RuntimeError: A task was never started, or is the one that waits.
 
     Cancelling the wait leaves the tasks running and no callback on them. Tasks waited for here
     count as waited for: their failures are yours to look at.
     """
-    every = list(dict.fromkeys(tasks))
+    every = _tasks(tasks)
     if not 0 <= count <= len(every):
         raise ValueError(f"cannot wait for {count} of {len(every)} tasks")
     waiter = current_task()
@@ -83,35 +84,35 @@ def wait_any(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
 
 def wait_all(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
     """Wait until all of the tasks are done; the same as `wait_for` with their number."""
-    every = set(tasks)
+    every = _tasks(tasks)
     return wait_for(len(every), every)
 
 
-def as_completed(tasks: Iterable[Task[T]]) -> "Iterator[Coroutine[Task[T]]]":
+def as_completed(tasks: Iterable[Task[T]]) -> "AsCompleted[T]":
     """Give the tasks in the order in which they finish.
+
+    In an ``async def``: ``async for task in as_completed(tasks)``. In a generator: ``for step in
+    as_completed(tasks): task = yield from step``, each step driven before the next is taken.
 
     Args:
         tasks: Started tasks.
 
-    Returns:
-        An iterator over as many coroutines as there are tasks; drive each before taking the
-        next: ``for step in as_completed(tasks): task = yield from step``.
-
     Raises:
+        TypeError: Something among them is no `Task`.
         RuntimeError: A task was never started, or is the one that waits.
         BusyError: By a coroutine: another task is driving one already.
 
     Abandoning the iteration leaves the tasks running and no callback on them.
     """
-    return _AsCompleted(tasks)
+    return AsCompleted(tasks)
 
 
 @final
-class _AsCompleted(Iterator[Coroutine[Task[T]]]):
-    """The tasks that are done and not yet handed out, and those still pending."""
+class AsCompleted(Iterator[Coroutine[Task[T]]]):
+    """The tasks that are done and not yet handed out, and those still pending; iterate over it."""
 
     def __init__(self, tasks: Iterable[Task[T]]) -> None:
-        every = list(dict.fromkeys(tasks))
+        every = _tasks(tasks)
         waiter = current_task()
         self._done = deque(task for task in every if task.done())
         self._pending = {task for task in every if not task.done()}
@@ -130,6 +131,14 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
             raise StopIteration
         self._left -= 1
         return self._next_done()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Task[T]]:
+        if self._left == 0:
+            raise StopAsyncIteration
+        return next(self)
 
     @coroutine
     def _next_done(self) -> Gen[Task[T]]:
@@ -159,10 +168,22 @@ class _AsCompleted(Iterator[Coroutine[Task[T]]]):
             task.remove_done_callback(self._callback)
 
 
-def _has_ended(steps: "ref[_AsCompleted[Any]]", task: Task[Any]) -> None:
+def _has_ended(steps: "ref[AsCompleted[Any]]", task: Task[Any]) -> None:
     owner = steps()
     if owner is not None:
         owner._ended(task)
+
+
+def _tasks(tasks: Iterable[Task[T]]) -> list[Task[T]]:
+    """Return each task once, in the order given, or say what is none."""
+    one: object = tasks
+    if isinstance(one, Task):
+        raise TypeError(f"an iterable of tasks is needed, got one task: {one!r}")
+    every = list(dict.fromkeys(tasks))
+    for task in every:
+        if not isinstance(task, Task):
+            raise TypeError(f"only tasks can be waited for here, got {task!r}: use create_task()")
+    return every
 
 
 @coroutine
@@ -180,6 +201,9 @@ def with_timeout(seconds: float | None, coro: AnyCoroutine[T]) -> Gen[T]:
         TimeoutError: The time ran out; the coroutine got `Cancelled` and cleaned up.
         BaseException: Whatever the coroutine raised.
     """
+    if not hasattr(coro, "__await__") and not hasattr(coro, "send"):
+        hint = ": did you forget to call it?" if callable(coro) else ""
+        raise TypeError(f"with_timeout() needs a coroutine, got {coro!r}{hint}")
     with fail_after(seconds):
         return (yield from cast("Coroutine[T]", coro))
 
