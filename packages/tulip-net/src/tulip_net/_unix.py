@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tulip_net._connect import connect
 from tulip_net._errors import ConnectError
-from tulip_net._listen import BACKLOG, Listener
+from tulip_net._listen import BACKLOG
+from tulip_net._listener import Listener
 from tulip_net._socket import SocketTransport
 from tulip_sched import Gen, coroutine, sleep
 

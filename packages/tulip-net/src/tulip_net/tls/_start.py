@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from tulip_net._errors import BrokenError
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls._context import client_context, verifies_after_handshake
@@ -67,7 +67,7 @@ def start_tls(
     ):
         peer_address = transport.peer_address
         tls = DescriptorTls(
-            _wrap(transport.detach(), context, server_side, server_hostname, session),
+            _wrap(transport, context, server_side, server_hostname, session),
             peer_address=peer_address,
             closing_timeout=closing_timeout,
             truncation_ok=truncation_ok,
@@ -91,21 +91,27 @@ def start_tls(
 
 
 def _wrap(
-    sock: socket.socket,
+    transport: SocketTransport,
     context: ssl.SSLContext,
     server_side: bool,
     server_hostname: str | None,
     session: ssl.SSLSession | None,
 ) -> ssl.SSLSocket:
-    with sock:  # once wrapped, it is an empty shell
-        return context.wrap_socket(
-            sock,
-            server_side=server_side,
-            server_hostname=server_hostname,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-            session=session,
-        )
+    with transport.detach() as sock:  # once wrapped, it is an empty shell
+        try:
+            # Asked here first, as CPython's own check loses the descriptor of a reset connection
+            # (`SSLSocket._create` raises what its ``recv(1)`` raises, and does not close).
+            sock.getpeername()
+            return context.wrap_socket(
+                sock,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+                session=session,
+            )
+        except OSError as error:  # the peer has reset the connection already
+            raise BrokenError(f"the TLS handshake on {transport!r} failed: {error}") from error
 
 
 def _check(

@@ -1,0 +1,214 @@
+"""Waiting for connections, at one door or several.
+
+Source: accept(2), "Error handling": errors already pending on the new connection are reported by
+accept and mean nothing for the listening socket; POSIX.1-2017 accept() for ``EMFILE`` and its kin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import warnings
+from collections import deque
+from collections.abc import Iterable
+from typing import final
+
+from tulip_net._address import Address, format_address
+from tulip_net._socket import SocketTransport
+from tulip_net._typing import override
+from tulip_sched import (
+    BusyError,
+    ClosedError,
+    Gen,
+    Task,
+    Watch,
+    coroutine,
+    create_task,
+    sleep,
+    wait_any,
+)
+
+__all__ = ["Listener"]
+
+logger = logging.getLogger("tulip_net")
+
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+PAUSE = 0.1
+"""Seconds to wait when descriptors have run out: long enough for others to end and give theirs
+back, short enough for nobody to notice."""
+
+
+@final
+class Listener:
+    """Accepts connections on one or several listening sockets; made by `listen`.
+
+    Args:
+        sockets: Listening stream sockets. The listener owns them from now on.
+
+    Dropping a listener without a `close` warns (`ResourceWarning`).
+    """
+
+    def __init__(self, sockets: Iterable[socket.socket]) -> None:
+        self._watch_over([_Door(sock) for sock in sockets])
+        if not self._doors:
+            raise ValueError("a listener needs at least one socket")
+
+    def _watch_over(self, doors: list[_Door]) -> None:
+        self._doors = doors
+        # Where somebody may be at the door. All of them at first: trying is cheap.
+        self._ready = deque(doors)
+        self._knocks: dict[_Door, Task[None]] = {}
+        self._accepting = False
+        self._exhausted = False
+
+    @classmethod
+    def _joining(cls, listeners: Iterable[Listener]) -> Listener:
+        """Return a listener on the sockets of others, which stay theirs to close as well."""
+        joined = cls.__new__(cls)
+        joined._watch_over([door for each in listeners for door in each._doors])
+        return joined
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The local addresses, one for each socket, with the ports the system has chosen."""
+        return [door.sock.getsockname() for door in self._doors]
+
+    @property
+    def port(self) -> int:
+        """The port of the first socket."""
+        address = self.addresses[0]
+        if not isinstance(address, tuple):
+            raise TypeError(f"{self!r} has no port")
+        return address[1]
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return all(door.closed for door in self._doors)
+
+    @coroutine
+    def accept(self) -> Gen[SocketTransport]:
+        """Wait for a connection.
+
+        When the process has no descriptor left, it logs a warning once, and tries again ten times
+        a second; the kernel holds the connections meanwhile.
+
+        Raises:
+            ClosedError: The listener was closed by us.
+            BusyError: Another task is already accepting.
+            OSError: The listening socket failed.
+
+        Cancelling loses no connection.
+        """
+        if self._accepting:
+            raise BusyError(f"another task is already accepting on {self!r}")
+        self._accepting = True
+        try:
+            while True:
+                while self._ready:
+                    transport = self._try(self._ready[0])
+                    if transport is not None:
+                        self._ready.rotate()  # a crowd at one door does not block the others
+                        return transport
+                    if self._exhausted:
+                        yield from sleep(PAUSE)
+                yield from self._wait()
+        finally:
+            self._accepting = False
+
+    def close(self) -> None:
+        """Stop listening; connections the kernel holds ready are reset. Idempotent."""
+        for door in self._doors:
+            door.close()
+        for knock in self._knocks.values():
+            knock.cancel()
+        self._ready.extend(self._doors)  # whoever accepts runs into a closed socket
+
+    def _try(self, door: _Door) -> SocketTransport | None:
+        try:
+            sock, address = door.sock.accept()
+        except BlockingIOError:
+            self._ready.popleft()
+            return None
+        except OSError as error:
+            if self.closed:
+                raise ClosedError(f"accepting on a listener that was closed: {self!r}") from None
+            if door.closed:  # one of several that were joined
+                self._ready.popleft()
+                return None
+            self._bear(error)
+            return None
+        self._exhausted = False
+        transport = SocketTransport(sock)
+        if transport.peer_address is None:  # reset already: only accept() knew who it was
+            transport.peer_address = address
+        return transport
+
+    def _bear(self, error: OSError) -> None:
+        """Go on after an error that is not about the listening socket; else raise it."""
+        if error.errno in EXHAUSTED:
+            if not self._exhausted:
+                logger.warning("%r pauses: %s", self, error)
+            self._exhausted = True
+        elif error.errno in {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}:
+            raise error
+
+    @coroutine
+    def _wait(self) -> Gen[None]:
+        """Wait until somebody is at a door."""
+        if len(self._doors) == 1:
+            self._doors[0].watch.block_r()
+            yield
+            self._ready.append(self._doors[0])
+            return
+        # A task suspends on one thing at a time: one more task waits at each door, and stays
+        # there between calls.
+        for door in self._doors:
+            if door not in self._knocks and not door.closed:
+                self._knocks[door] = create_task(self._wait_at(door), f"listen on {door!r}")
+        yield from wait_any(self._knocks.values())
+
+    @coroutine
+    def _wait_at(self, door: _Door) -> Gen[None]:
+        try:
+            with contextlib.suppress(ClosedError):
+                door.watch.block_r()
+                yield
+        finally:
+            del self._knocks[door]
+            self._ready.append(door)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Listener on {', '.join(map(repr, self._doors))}>"
+
+    def __del__(self) -> None:
+        doors: list[_Door] = getattr(self, "_doors", [])
+        if doors and not self.closed:
+            text = f"{self!r} was dropped without a close"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+
+class _Door:
+    """One listening socket and its readiness."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.watch = Watch(sock.fileno())
+        self._name = format_address(sock.getsockname())
+
+    @property
+    def closed(self) -> bool:
+        return self.sock.fileno() < 0
+
+    def close(self) -> None:
+        self.watch.forget()
+        self.sock.close()
+
+    @override
+    def __repr__(self) -> str:
+        return self._name

@@ -1,0 +1,179 @@
+"""Clients that misbehave: each costs the server only itself.
+
+Those that take their time do so in virtual time: an hour of waiting takes none.
+"""
+
+import logging
+import socket
+import ssl
+import struct
+
+import pytest
+
+from tests.opponents.certificates import Certificates
+from tulip_net import (
+    BufferedReader,
+    Gen,
+    Task,
+    Transport,
+    call_in_thread,
+    coroutine,
+    create_task,
+    create_transport,
+    current_context,
+    fail_after,
+    listen,
+    run,
+    serve,
+    sleep,
+)
+from tulip_sched.testing import virtual_time
+
+
+@coroutine
+def echo(transport: Transport) -> Gen[None]:
+    while data := (yield from transport.recv(65536)):
+        yield from transport.send(data)
+
+
+@coroutine
+def is_served(transport: Transport) -> Gen[None]:
+    """Have one message echoed, and leave."""
+    with fail_after(5):
+        yield from transport.send(b"hello")
+        assert (yield from BufferedReader(transport).readexactly(5)) == b"hello"
+        yield from transport.aclose()
+
+
+def test_a_byte_a_second_and_the_others_are_served_at_once() -> None:
+    @coroutine
+    def lines(transport: Transport) -> Gen[None]:
+        reader = BufferedReader(transport)
+        while line := (yield from reader.readline()):
+            yield from transport.send(line)
+
+    @coroutine
+    def dawdle(port: int) -> Gen[int]:
+        transport = yield from create_transport("127.0.0.1", port)
+        for _ in range(600):
+            yield from transport.send(b"x")
+            yield from sleep(1)
+        yield from transport.send(b"\n")
+        got = yield from BufferedReader(transport).readline()
+        transport.close()
+        return len(got)
+
+    async def main() -> None:
+        now = current_context().eventloop.time
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(lines, listener))
+        slow = [create_task(dawdle(listener.port)) for _ in range(20)]
+        while not all(task.done() for task in slow):
+            begun = now()
+            transport = await create_transport("127.0.0.1", listener.port)
+            await transport.send(b"quick\n")
+            assert await transport.recv(100) == b"quick\n"
+            transport.close()
+            assert now() - begun < 0.1
+            await sleep(30)
+        assert [await task for task in slow] == [601] * 20
+        assert now() >= 600
+        listener.close()
+        await server
+
+    with virtual_time():
+        run(main())
+
+
+def test_one_that_never_reads_is_cut_off_at_the_deadline() -> None:
+    held: list[int] = []
+
+    @coroutine
+    def flood(transport: Transport) -> Gen[None]:
+        kind = yield from transport.recv(1)
+        if kind == b"e":
+            yield from echo(transport)
+        try:
+            yield from transport.send(bytes(64 * 1024 * 1024))
+        finally:
+            held.append(transport.unsent)
+
+    async def main() -> None:
+        now = current_context().eventloop.time
+        listener = await listen("127.0.0.1")
+        server: Task[None] = create_task(serve(flood, listener, grace=30))
+        deaf = await create_transport("127.0.0.1", listener.port)
+        await deaf.send(b"f")
+        for _ in range(10):
+            await sleep(360)
+            transport = await create_transport("127.0.0.1", listener.port)
+            await transport.send(b"e")
+            await is_served(transport)
+        begun = now()
+        listener.close()
+        await server
+        assert now() - begun == pytest.approx(30)
+        deaf.close()
+
+    with virtual_time():
+        run(main())
+    assert len(held) == 11
+    assert max(held) > 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize("stop", [0, 0.5, 1, 1.01, 1.5, 2, 2.01])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_reset_at_each_step_of_the_handshake(
+    certificates: Certificates,
+    caplog: pytest.LogCaptureFixture,
+    version: ssl.TLSVersion,
+    stop: float,
+) -> None:
+    caplog.set_level(logging.INFO, "tulip_net")
+    context = certificates.client_context()
+    context.maximum_version = version
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(echo, listener, ssl=certificates.server_context()))
+        for _ in range(5):
+            await call_in_thread(reset_at, stop, context, listener.port)
+        await is_served(await create_transport("127.0.0.1", listener.port, ssl=context))
+        listener.close()
+        with fail_after(5):
+            await server
+
+    run(main())
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert len(caplog.records) == 5
+
+
+def reset_at(stop: float, context: ssl.SSLContext, port: int) -> None:
+    """Speak TLS and reset the connection: at 0.5 in the middle of the first flight, at 1 after it.
+
+    Beyond 1 the server's answer is read, before (at 1.01) the first byte of the second flight.
+    """
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(into, out, server_hostname="localhost")
+    sock = socket.create_connection(("127.0.0.1", port))
+    # Lingering for 0 seconds: close() sends a RST at once (socket(7), SO_LINGER).
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with sock:
+        done = False
+        while stop > 0 and not done:
+            done = advance(tls)
+            flight = out.read()
+            if flight:
+                sock.sendall(flight[: 1 + int(len(flight) * stop)])
+                stop -= 1
+            if stop > 0 and not done:
+                into.write(sock.recv(65536))
+
+
+def advance(tls: ssl.SSLObject) -> bool:
+    """Go on with the handshake; tell whether it is over."""
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True

@@ -1,0 +1,209 @@
+"""Serving at several addresses, in front of a crowd, and in several loops."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from tulip_net import (
+    BufferedReader,
+    Gen,
+    Listener,
+    SocketTransport,
+    Transport,
+    coroutine,
+    create_task,
+    create_transport,
+    create_unix_transport,
+    current_context,
+    fail_after,
+    listen,
+    listen_unix,
+    run,
+    serve,
+    sleep,
+)
+
+LOOPBACK = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+@coroutine
+def echo(transport: Transport) -> Gen[None]:
+    while data := (yield from transport.recv(65536)):
+        yield from transport.send(data)
+
+
+@coroutine
+def is_served(transport: Transport) -> Gen[None]:
+    """Have one message echoed, and leave."""
+    with fail_after(5):
+        yield from transport.send(b"hello")
+        assert (yield from BufferedReader(transport).readexactly(5)) == b"hello"
+        yield from transport.aclose()
+
+
+def test_several_addresses_share_a_port() -> None:
+    async def main() -> None:
+        listener = await listen(LOOPBACK)
+        assert listener.addresses == [(host, listener.port) for host in LOOPBACK]
+        server = create_task(serve(echo, listener))
+        for host in LOOPBACK:
+            await is_served(await create_transport(host, listener.port))
+        listener.close()
+        await server
+        with pytest.raises(ValueError, match="at least one socket"):
+            await listen(())
+
+    run(main())
+
+
+def test_several_listeners_are_served_until_all_are_closed(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    async def main() -> None:
+        tcp, unix = await listen(LOOPBACK[:2]), await listen_unix(path)
+        server = create_task(serve(echo, tcp, unix))
+        for _ in range(3):
+            for host in LOOPBACK[:2]:
+                await is_served(await create_transport(host, tcp.port))
+            await is_served(await create_unix_transport(path))
+        tcp.close()
+        for _ in range(2):
+            await is_served(await create_unix_transport(path))
+        assert not server.done()
+        unix.close()
+        with fail_after(5):
+            await server
+
+    run(main())
+
+
+def test_a_cancelled_server_closes_all_its_listeners(tmp_path: Path) -> None:
+    async def main() -> None:
+        listeners = [await listen(LOOPBACK), await listen_unix(tmp_path / "socket")]
+        server = create_task(serve(echo, *listeners))
+        await sleep(0.001)
+        server.cancel()
+        await server.wait()
+        assert all(listener.closed for listener in listeners)
+
+    run(main())
+
+
+def test_one_cap_holds_for_all_listeners(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    active, most = 0, 0
+
+    async def handler(transport: Transport) -> None:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        await transport.recv(1)
+        active -= 1
+
+    async def main() -> None:
+        tcp, unix = await listen(LOOPBACK[0]), await listen_unix(path)
+        server = create_task(serve(handler, tcp, unix, max_connections=3))
+        clients: list[Transport] = []
+        for _ in range(4):
+            clients.append(await create_transport(LOOPBACK[0], tcp.port))
+            clients.append(await create_unix_transport(path))
+        await sleep(0.01)
+        assert active == 3
+        for client in clients:
+            await client.send(b"x")
+            await client.recv(1)
+            client.close()
+        tcp.close()
+        unix.close()
+        await server
+
+    run(main())
+    assert (active, most) == (0, 3)
+
+
+def test_a_crowd_at_one_address_does_not_keep_the_others_out() -> None:
+    """Accepting goes around, whatever the crowd: the other one is third at the latest."""
+
+    async def main() -> None:
+        listener = await listen(LOOPBACK[:2])
+        with fail_after(5):
+            crowd = [await create_transport(LOOPBACK[0], listener.port) for _ in range(20)]
+            other = await create_transport(LOOPBACK[1], listener.port)
+            accepted = [await listener.accept() for _ in range(3)]
+        assert isinstance(other, SocketTransport)
+        assert other.local_address in [each.peer_address for each in accepted]
+        for transport in (*crowd, other, *accepted):
+            transport.close()
+        listener.close()
+
+    run(main())
+
+
+def test_a_crowd_does_not_keep_the_connections_from_being_served() -> None:
+    """While hundreds wait to be accepted, those who were accepted get their answers."""
+    answered_while_waiting = 0
+
+    async def main() -> None:
+        nonlocal answered_while_waiting
+        accepted = 0
+        listener = await listen("127.0.0.1")
+
+        async def handler(transport: Transport) -> None:
+            nonlocal accepted, answered_while_waiting
+            accepted += 1
+            answered_while_waiting += accepted < 300
+            await transport.recv(1)
+
+        crowd = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(300)]
+        server = create_task(serve(handler, listener))
+        await sleep(0.05)
+        for sock in crowd:
+            sock.close()
+        listener.close()
+        await server
+        assert accepted == 300
+
+    run(main())
+    assert answered_while_waiting > 100
+
+
+def test_reuse_port_spreads_connections_over_loops_in_threads() -> None:
+    """One loop per thread: each has a socket of its own on the same port."""
+    served: list[int] = []
+    ready = threading.Barrier(3)
+    listeners: list[Listener] = []
+    loops = []
+
+    @coroutine
+    def main(port: int) -> Gen[None]:
+        listener = yield from listen("127.0.0.1", port, reuse_port=True)
+        listeners.append(listener)
+        loops.append(current_context().eventloop)
+        ready.wait(5)
+
+        @coroutine
+        def count(transport: Transport) -> Gen[None]:
+            served.append(threading.get_ident())
+            yield from echo(transport)
+
+        yield from serve(count, listener)
+
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        threads = [threading.Thread(target=lambda: run(main(port))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        ready.wait(5)
+        for _ in range(40):  # 1 in 2**39 that the kernel sends all of them to one
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+        for loop, listener in zip(loops, listeners, strict=True):
+            loop.call_soon_threadsafe(listener.close)
+        for thread in threads:
+            thread.join(5)
+    assert len(set(served)) == 2
