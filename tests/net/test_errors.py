@@ -11,6 +11,7 @@ from tulip_net import (
     IncompleteReadError,
     LimitError,
     NetError,
+    ProxyError,
     ResolveError,
     TlsError,
     TruncatedError,
@@ -29,6 +30,10 @@ MESSAGES = [
     (
         ConnectError("x:80", (("[::1]:80", REFUSED), ("127.0.0.1:80", REFUSED))),
         "cannot connect to x:80: [::1]:80: Connection refused; 127.0.0.1:80: Connection refused",
+    ),
+    (
+        ProxyError("SOCKS5 proxy p:1080", "x:80", "it answered connection refused (5)", 5),
+        "SOCKS5 proxy p:1080 does not connect to x:80: it answered connection refused (5)",
     ),
     (CertificateError("x", "expired"), "the certificate of 'x' does not verify: expired"),
     (CertificateError(None, "expired"), "the certificate of the client does not verify: expired"),

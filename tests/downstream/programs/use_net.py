@@ -23,16 +23,21 @@ from tulip_net import (
     CertificateError,
     ClosedError,
     ConnectError,
+    Connector,
     Coroutine,
     Gen,
+    HttpProxy,
     IncompleteReadError,
     LimitError,
     Listener,
     NamesCache,
     NetError,
+    ProxyError,
     ResolveError,
     Resolver,
     SocketTransport,
+    Socks4Proxy,
+    Socks5Proxy,
     SslTransport,
     StaticNames,
     Task,
@@ -61,6 +66,7 @@ from tulip_net import (
     map_over,
     move_on_after,
     par,
+    proxy_from_url,
     run,
     serve,
     server_context,
@@ -178,6 +184,22 @@ def connect_by_our_own_names() -> Gen[None]:
     sock = yield from create_connection("our.other.name", port_of(listener), resolver=known)
     sock.close()
     listener.close()
+
+
+async def connect_through_proxies() -> None:
+    """Chain proxies; nobody listens where the first of them should be."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        first: Connector = HttpProxy("127.0.0.1", port, username="me", password="secret")
+        second = Socks5Proxy("second.example", 1080, through=first)
+        third = Socks4Proxy("third.example", 1080, through=second)
+        last = proxy_from_url("socks5://me:secret@last.example", through=third)
+        try:
+            assert_type(await create_transport("a.example", 443, proxy=last), Transport)
+        except ProxyError as error:
+            assert_type(error.proxy, str)
+            assert_type(error.code, int | None)
 
 
 async def write_in_small_pieces() -> bytes:
@@ -308,6 +330,7 @@ if __name__ == "__main__":
     assert run(talk_over_tls()) == "TLSv1.3"
     assert run(connect_step_by_step()) == 4
     run(connect_by_our_own_names())
+    run(connect_through_proxies())
     assert run(write_in_small_pieces()) == b"onetwo"
     run(meet_the_errors())
     assert run(use_what_lies_below()) == [1, 2, 6, 7]

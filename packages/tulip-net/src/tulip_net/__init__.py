@@ -17,16 +17,15 @@ From the layer below it re-exports what its users cannot do without: the corouti
 type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
 
 Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (several buffers as
-one), `_send_file`, `_socket`, `_buffered` (reader),
-`_buffered_writer`, ``tls/``, `_resolve` (from a name to addresses), `_names` (a cache, a map),
-`_connect` (Happy Eyeballs), `_listen`, `_serve`, `_unix` (sockets in the file system); and apart,
-for tests, ``testing/``.
+one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_resolve` (from
+a name to addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), ``proxies/``,
+`_listen`, `_serve`, `_unix` (sockets in the file system); and apart, for tests, ``testing/``.
 """
 
 from tulip_net._address import Address
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
-from tulip_net._connect import connect, create_connection, create_transport
+from tulip_net._connect import Connector, connect, create_connection, create_transport
 from tulip_net._errors import (
     BrokenError,
     CertificateError,
@@ -34,6 +33,7 @@ from tulip_net._errors import (
     IncompleteReadError,
     LimitError,
     NetError,
+    ProxyError,
     ResolveError,
     TlsError,
     TruncatedError,
@@ -45,6 +45,7 @@ from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net._unix import create_unix_transport, listen_unix
+from tulip_net.proxies import HttpProxy, Socks4Proxy, Socks5Proxy, proxy_from_url
 from tulip_net.tls import SslTransport, client_context, server_context, start_tls
 from tulip_sched import (
     AnyCoroutine,
@@ -91,16 +92,21 @@ __all__ = [
     "CertificateError",
     "ClosedError",
     "ConnectError",
+    "Connector",
     "Coroutine",
     "Gen",
+    "HttpProxy",
     "IncompleteReadError",
     "LimitError",
     "Listener",
     "NamesCache",
     "NetError",
+    "ProxyError",
     "ResolveError",
     "Resolver",
     "SocketTransport",
+    "Socks4Proxy",
+    "Socks5Proxy",
     "SslTransport",
     "StaticNames",
     "Task",
@@ -129,6 +135,7 @@ __all__ = [
     "map_over",
     "move_on_after",
     "par",
+    "proxy_from_url",
     "run",
     "serve",
     "server_context",

@@ -15,6 +15,7 @@ import ssl as _ssl
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
+from typing import Protocol
 
 from tulip_net._address import Address, check_port, format_address
 from tulip_net._errors import ConnectError
@@ -24,6 +25,7 @@ from tulip_net._transport import Transport
 from tulip_net.tls import client_context, start_tls
 from tulip_net.tls._start import CLOSING_TIMEOUT
 from tulip_sched import (
+    Coroutine,
     Gen,
     Task,
     Watch,
@@ -35,7 +37,7 @@ from tulip_sched import (
     wait_any,
 )
 
-__all__ = ["connect", "create_connection", "create_transport"]
+__all__ = ["Connector", "connect", "create_connection", "create_transport"]
 
 UNDER_WAY = {errno.EINPROGRESS, errno.EINTR}
 if sys.platform == "win32":
@@ -44,6 +46,24 @@ if sys.platform == "win32":
 
 ATTEMPT_DELAY = 0.25
 """Seconds; RFC 8305 section 5, "Connection Attempt Delay"."""
+
+
+class Connector(Protocol):
+    """Whatever makes a connection to a host and a port.
+
+    `create_transport` is one, and so is a `functools.partial` of it with some of its options. A
+    proxy is one that was made from another, so proxies can be chained.
+    """
+
+    def __call__(self, host: str, port: int, /) -> Coroutine[Transport]:
+        """Connect, and return a transport.
+
+        Raises:
+            NetError: It could not.
+
+        Cancelling closes what was opened.
+        """
+        ...
 
 
 @coroutine
@@ -130,6 +150,7 @@ def create_transport(
     ssl: bool | _ssl.SSLContext | None = None,
     server_hostname: str | None = None,
     session: _ssl.SSLSession | None = None,
+    proxy: Connector | None = None,
     family: int = socket.AF_UNSPEC,
     local_address: tuple[str, int] | None = None,
     attempt_delay: float = ATTEMPT_DELAY,
@@ -147,6 +168,8 @@ def create_transport(
             own. ``None`` or ``False`` for none.
         server_hostname: The name the certificate must be good for; default: ``host``.
         session: As for `start_tls`.
+        proxy: Makes the connection, such as a `Socks5Proxy`; the four options that follow then
+            have no effect, as it is the proxy that looks the name up and connects.
         family: As for `create_connection`.
         local_address: Likewise.
         attempt_delay: Likewise.
@@ -158,20 +181,25 @@ def create_transport(
     Raises:
         ResolveError, ConnectError, CertificateError, TlsError, ValueError: As for
             `create_connection` and `start_tls`.
+        ProxyError: The proxy did not make the connection.
 
     Cancelling closes every socket that was opened.
     """
     if server_hostname is not None and not ssl:
         raise ValueError(f"server_hostname={server_hostname!r} is of no use without ssl")
-    sock = yield from create_connection(
-        host,
-        port,
-        family=family,
-        local_address=local_address,
-        attempt_delay=attempt_delay,
-        resolver=resolver,
-    )
-    transport = SocketTransport(sock)
+    transport: Transport
+    if proxy is not None:
+        transport = yield from proxy(host, port)
+    else:
+        sock = yield from create_connection(
+            host,
+            port,
+            family=family,
+            local_address=local_address,
+            attempt_delay=attempt_delay,
+            resolver=resolver,
+        )
+        transport = SocketTransport(sock)
     if not ssl:
         return transport
     try:

@@ -22,6 +22,7 @@ __all__ = [
     "IncompleteReadError",
     "LimitError",
     "NetError",
+    "ProxyError",
     "ResolveError",
     "TlsError",
     "TruncatedError",
@@ -117,6 +118,30 @@ class ConnectError(NetError):
             f"{address}: {error.strerror or error}" for address, error in self.failures
         )
         return f"cannot connect to {self.target}: {reasons}"
+
+
+@final
+class ProxyError(NetError):
+    """A proxy did not make the connection; where it could not be reached, ``__cause__`` says why.
+
+    Attributes:
+        proxy: Which one, such as ``"SOCKS5 proxy 127.0.0.1:1080"``.
+        target: Where it was to connect to, such as ``"example.org:443"``.
+        reason: What it answered, in words.
+        code: What it answered, as a number: an HTTP status, or the reply code of SOCKS; ``None``
+            if it did not get that far.
+    """
+
+    def __init__(self, proxy: str, target: str, reason: str, code: int | None = None) -> None:
+        super().__init__(proxy, target, reason, code)
+        self.proxy = proxy
+        self.target = target
+        self.reason = reason
+        self.code = code
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.proxy} does not connect to {self.target}: {self.reason}"
 
 
 class TlsError(BrokenError):
