@@ -38,7 +38,8 @@ from tulip_net._errors import (
     TlsError,
     TruncatedError,
 )
-from tulip_net._listen import Listener, listen
+from tulip_net._listen import listen
+from tulip_net._listener import Listener
 from tulip_net._names import NamesCache, StaticNames
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
 from tulip_net._serve import serve
