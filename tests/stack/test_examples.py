@@ -27,6 +27,7 @@ PRINTS = {
     "hello_yield_from": [r"200 hello"],
     "hosting_asyncio": [r"tulip received a message"],
     "hosting_tulip": [r"inner 3", r"outer 3"],
+    "several_cores": [rf"process {n} served [1-9]\d* visits and ended with 0" for n in (1, 2, 3)],
 }
 
 # Imported by the others, and nothing to run.
