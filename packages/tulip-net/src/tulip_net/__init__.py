@@ -17,12 +17,13 @@ From the layer below it re-exports what its users cannot do without: the corouti
 type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
 
 Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (several buffers as
-one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_resolve` (from
-a name to addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), ``proxies/``,
-`_listen`, `_serve`, `_unix` (sockets in the file system); and apart, for tests, ``testing/``.
+one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups`
+(threads for names), `_resolve` (from a name to addresses), `_names` (a cache, a map), `_connect`
+(Happy Eyeballs), ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file
+system); and apart, for tests, ``testing/``.
 """
 
-from tulip_net._address import Address
+from tulip_net._address import Address, AddressInfo
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
 from tulip_net._connect import Connector, connect, create_connection, create_transport
@@ -41,7 +42,7 @@ from tulip_net._errors import (
 from tulip_net._listen import listen
 from tulip_net._listener import Listener
 from tulip_net._names import NamesCache, StaticNames
-from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
+from tulip_net._resolve import Resolver, getaddrinfo
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TypeAlias
 
-__all__ = ["Address", "check_port", "format_address"]
+__all__ = ["Address", "AddressInfo", "check_port", "format_address"]
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str | bytes
 """IPv4 ``(host, port)``; IPv6 ``(host, port, flow, scope)``; the path of a Unix socket."""
+
+AddressInfo: TypeAlias = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
+]
+"""One answer, as `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
 
 
 def format_address(address: object) -> str:

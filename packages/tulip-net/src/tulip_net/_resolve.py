@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from functools import partial
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol
 
-from tulip_net._address import Address, check_port
+from tulip_net._address import Address, AddressInfo, check_port
 from tulip_net._errors import ResolveError
-from tulip_sched import Coroutine, Gen, call_in_thread, coroutine
+from tulip_net._lookups import look_up, usable
+from tulip_sched import Coroutine, Gen, coroutine
 
-__all__ = ["AddressInfo", "Resolver", "getaddrinfo"]
-
-AddressInfo: TypeAlias = tuple[
-    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]
-]
-"""One answer, as `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
+__all__ = ["AddressInfo", "Resolver", "getaddrinfo", "resolve_local"]
 
 
 class Resolver(Protocol):
@@ -36,7 +31,7 @@ def getaddrinfo(
     type: int = socket.SOCK_STREAM,  # noqa: A002 - the standard library's own name for it
     flags: int = 0,
 ) -> Gen[list[AddressInfo]]:
-    """Look a name up in a thread; a literal address comes back at once.
+    """Look a name up; a literal address comes back at once.
 
     Args:
         host: A name, an IPv4 or an IPv6 address, with its zone if need be (``fe80::1%eth0``).
@@ -53,27 +48,27 @@ def getaddrinfo(
         ResolveError: There is no such name, no address of that family, or no answer.
         ValueError: ``port`` is out of range, or ``host`` is empty or contains a null byte.
 
-    A cancelled look-up goes on in its thread, and its answer is dropped.
+    Names are looked up in threads of their own, at most 32 at a time for the process, and one for
+    all tasks that ask for the same. A cancelled look-up is taken back or, if it is under way, left
+    alone: nothing waits for it, not even the end of the process.
     """
     check_port(port)
     if host is not None and (not host or "\0" in host):
         raise ValueError(f"{host!r} is not a host name")
-    look_up = partial(socket.getaddrinfo, host, port, family, type)
     flags |= socket.AI_NUMERICSERV
     try:
         # With this flag the C library asks no server and reads no file: it does not block.
-        answers = look_up(flags=flags | socket.AI_NUMERICHOST)
+        return usable(
+            socket.getaddrinfo(host, port, family, type, flags=flags | socket.AI_NUMERICHOST)
+        )
     except UnicodeError as error:
         raise ResolveError(str(host), f"not a valid name ({error})") from error
     except socket.gaierror:
-        answers = None  # a name
-    if answers is None:
-        try:
-            answers = yield from call_in_thread(partial(look_up, flags=flags))
-        except socket.gaierror as error:
-            raise ResolveError(str(host), error.strerror or str(error)) from error
-    # A Python without IPv6 gives IPv6 addresses as raw bytes; nobody could connect to them.
-    return [cast("AddressInfo", each) for each in answers if isinstance(each[4][0], str)]
+        pass  # a name
+    try:
+        return (yield from look_up((host, port, family, type, 0, flags)))
+    except socket.gaierror as error:
+        raise ResolveError(str(host), error.strerror or str(error)) from error
 
 
 @coroutine

@@ -1,0 +1,177 @@
+"""Asking the operating system for names, in threads of their own.
+
+The C library can only be asked in a way that blocks, for as long as a name server is silent: ten
+seconds and more. The rules that hold here:
+
+1. Look-ups have their own threads, so that slow names hold up nothing else that runs in threads.
+2. One question is asked once at a time, for however many tasks: a slow name takes one thread.
+3. At most `MOST` threads look up at a time. What waits for one and is cancelled is never asked.
+4. Nobody waits for a look-up that was cancelled: neither the loop, nor the end of the run, nor the
+   end of the process.
+5. A thread ends when no question is left: starting one takes less than a look-up does.
+
+Source: resolv.conf(5), ``timeout`` and ``attempts``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Any, TypeAlias, cast, final
+
+from tulip_net._address import AddressInfo
+from tulip_sched import ClosedError, Gen, Task, block, coroutine, current_context, current_task
+
+__all__ = ["Lookups", "look_up", "usable"]
+
+Question: TypeAlias = tuple[str | None, int, int, int, int, int]
+"""Arguments of `socket.getaddrinfo`."""
+
+Outcome: TypeAlias = list[AddressInfo] | Exception
+
+MOST = 32
+"""Threads. So many names must be slow at the same time before another one has to wait for them."""
+
+
+@final
+class Lookups:
+    """Questions under way, each with those who want to be told.
+
+    Args:
+        most: How many threads may ask at a time.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._asked: dict[Question, list[Callable[[Outcome], None]]] = {}
+        self._queue: deque[Question] = deque()
+        self._threads = 0
+
+    def ask(self, question: Question, tell: Callable[[Outcome], None]) -> None:
+        """Have a thread ask, and call ``tell`` with the outcome, in that thread.
+
+        Raises:
+            RuntimeError: No thread could be started.
+        """
+        with self._lock:
+            if question in self._asked:
+                self._asked[question].append(tell)
+                return
+            if self._threads < self._most:
+                Thread(
+                    target=self._work,
+                    args=(question,),
+                    name=f"look up {question[0]}",
+                    daemon=True,  # rule 4
+                ).start()
+                self._threads += 1
+            else:
+                self._queue.append(question)
+            self._asked[question] = [tell]
+
+    def forget(self, question: Question, tell: Callable[[Outcome], None]) -> None:
+        """Do not call ``tell``, unless it is being called already."""
+        with self._lock:
+            waiting = self._asked.get(question, [])
+            if tell in waiting:
+                waiting.remove(tell)
+            if not waiting and question in self._queue:
+                self._queue.remove(question)
+                del self._asked[question]
+
+    def _work(self, question: Question) -> None:
+        following: Question | None = question
+        while following is not None:
+            question = following
+            outcome = _ask(question)
+            with self._lock:
+                waiting = self._asked.pop(question)
+                following = self._queue.popleft() if self._queue else None
+                self._threads -= following is None
+            for tell in waiting:
+                tell(outcome)
+
+
+def usable(answers: Iterable[tuple[object, ...]]) -> list[AddressInfo]:
+    """Return the answers that can be connected to.
+
+    A Python without IPv6 gives IPv6 addresses as raw bytes; nobody could connect to them.
+    """
+    return [
+        cast("AddressInfo", answer)
+        for answer in answers
+        if isinstance(answer[4], tuple) and isinstance(answer[4][0], str)
+    ]
+
+
+def _ask(question: Question) -> Outcome:
+    host, port, family, kind, protocol, flags = question
+    try:
+        return usable(socket.getaddrinfo(host, port, family, kind, protocol, flags))
+    except Exception as error:  # noqa: BLE001 - whatever it is, those who wait get it
+        return error
+
+
+class _Process:
+    """The look-ups of this process; a forked one has none of its parent's threads."""
+
+    lookups = Lookups()
+
+    @classmethod
+    def begin_anew(cls) -> None:
+        cls.lookups = Lookups()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.begin_anew)
+
+
+@coroutine
+def look_up(question: Question) -> Gen[list[AddressInfo]]:
+    """Ask the operating system, and wait for its answer.
+
+    Raises:
+        OSError: There is none; a ``socket.gaierror`` says why.
+    """
+    waiter = _Waiter(question)
+    _Process.lookups.ask(question, waiter.tell)
+    waiter.loop.hold()
+    block(waiter.undo)
+    yield
+    if isinstance(waiter.outcome, Exception):
+        # Several tasks may get this outcome: each raises a copy, with a traceback of its own.
+        raise type(waiter.outcome)(*waiter.outcome.args)
+    return waiter.outcome
+
+
+class _Waiter:
+    """A task that waits for an outcome; its loop does not end meanwhile."""
+
+    def __init__(self, question: Question) -> None:
+        self.loop = current_context().eventloop
+        self.outcome: Outcome = []
+        self._question = question
+        self._task: Task[Any] | None = current_task()
+        self._lookups = _Process.lookups
+
+    def tell(self, outcome: Outcome) -> None:
+        """Pass the outcome on to the loop; runs in the look-up's thread."""
+        with suppress(ClosedError):
+            self.loop.call_soon_threadsafe(self._arrive, outcome)
+
+    def undo(self) -> None:
+        self._task = None
+        self.loop.release()
+        self._lookups.forget(self._question, self.tell)
+
+    def _arrive(self, outcome: Outcome) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            self.outcome = outcome
+            self.loop.release()
+            task.unblock()
