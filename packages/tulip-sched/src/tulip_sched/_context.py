@@ -49,7 +49,7 @@ class Context:
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.watches: dict[int, Watch] = {}
-        self.leftovers = Leftovers()
+        self.leftovers: Leftovers = Leftovers()
         self._given = (eventloop, threadrunner)
         if eventloop is not None:
             self.eventloop = eventloop
