@@ -17,8 +17,9 @@ From the layer below it re-exports what its users cannot do without: the corouti
 type, `run`, tasks, waiting, and time limits.
 
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
-``wire/`` (HTTP/1.1 without I/O), `_response`, `_alarm`, `_upload`, `_connection`, `_opening`,
-`_pool`, `_client`, `_scripts`, ``cli/``.
+``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
+`_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_pool`, `_client`,
+`_sync`, `_scripts`, ``cli/``; and apart, for tests, ``testing/``.
 """
 
 from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream
@@ -52,10 +53,12 @@ from tulip_http._errors import (
     WriteTimeout,
 )
 from tulip_http._headers import Headers
+from tulip_http._info import ConnectionInfo, Stats, Timings
 from tulip_http._limits import Limits
-from tulip_http._request import Request
+from tulip_http._request import Interim, Request
 from tulip_http._response import Response
 from tulip_http._scripts import delete, get, head, options, patch, post, put, request
+from tulip_http._sync import ClientOptions, SyncClient, SyncResponse
 from tulip_http._timeouts import Timeout
 from tulip_http._url import URL, Origin
 from tulip_net import (
@@ -64,6 +67,7 @@ from tulip_net import (
     Gen,
     Task,
     TaskGroup,
+    Transport,
     call_in_thread,
     coroutine,
     create_task,
@@ -83,14 +87,17 @@ __all__ = [
     "CertificateError",
     "Client",
     "ClientClosed",
+    "ClientOptions",
     "ConnectError",
     "ConnectTimeout",
+    "ConnectionInfo",
     "Coroutine",
     "DecodingError",
     "Gen",
     "HTTPError",
     "HTTPStatusError",
     "Headers",
+    "Interim",
     "InvalidURL",
     "Limits",
     "LocalProtocolError",
@@ -109,14 +116,19 @@ __all__ = [
     "ResponseNotRead",
     "ResponseStream",
     "ResponseTooLarge",
+    "Stats",
     "StreamClosed",
     "StreamConsumed",
     "StreamError",
+    "SyncClient",
+    "SyncResponse",
     "Task",
     "TaskGroup",
     "Timeout",
     "TimeoutException",
+    "Timings",
     "TotalTimeout",
+    "Transport",
     "TransportError",
     "UnsupportedProtocol",
     "WriteError",

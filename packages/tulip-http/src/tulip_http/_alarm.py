@@ -58,6 +58,11 @@ class Alarm:
         if deadline < self._fires_at:
             self._arm(deadline)
 
+    def advance(self, deadline: float) -> None:
+        """Call at ``deadline`` if that is sooner than what was set."""
+        if deadline < self._deadline:
+            self.set(deadline)
+
     def clear(self) -> None:
         """Do not call. The timer stays: the next request will most likely use it."""
         self._deadline = math.inf
@@ -70,6 +75,8 @@ class Alarm:
             self._timer = None
 
     def _arm(self, when: float) -> None:
+        if self._callback is None:
+            return  # closed
         if self._timer is not None:
             self._timer.cancel()
         self._fires_at = when

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypedDict, final
 
@@ -13,7 +13,7 @@ from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._limits import DEFAULT_LIMITS, Limits
 from tulip_http._pool import Pool
-from tulip_http._request import Request
+from tulip_http._request import Interim, Request, TrailerTypes
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._url import URL
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from tulip_http._opening import TlsTypes
+    from tulip_http._info import Stats
+    from tulip_http._opening import Connect, TlsTypes
+    from tulip_http.bodies._multipart import FilesTypes
 
 # A connection that became free less than this ago is used without asking whether the server has
 # closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
@@ -52,6 +54,11 @@ class RequestParts(TypedDict, total=False):
         content: Body as bytes, text, an open file, or an iterable of bytes; see `Request`.
         data: Body as a form.
         json: Body as JSON.
+        files: Files of a form, of which ``data`` has the other fields.
+        trailers: Fields to send after a body that goes out in chunks.
+        target: Sent instead of the URL's path and query: "*", or "host:port" for CONNECT.
+        verbatim: Send the path and query as they are written, byte for byte.
+        on_interim: Called for each interim answer.
     """
 
     params: ParamTypes | None
@@ -59,6 +66,11 @@ class RequestParts(TypedDict, total=False):
     content: ContentTypes | StreamTypes | None
     data: ParamTypes | None
     json: object
+    files: FilesTypes | None
+    trailers: TrailerTypes | None
+    target: str | None
+    verbatim: bool
+    on_interim: Callable[[Interim], object] | None
 
 
 class RequestOptions(RequestParts, total=False):
@@ -71,7 +83,7 @@ class RequestOptions(RequestParts, total=False):
     timeout: TimeoutTypes
 
 
-class _Default(Enum):
+class Default(Enum):
     """Stands for an argument that was not given, where None has a meaning."""
 
     TIMEOUT = "the client's timeout"
@@ -93,6 +105,8 @@ class Client:
         limits: Of connections and memory.
         tls: True verifies servers against the system's trust store, False does not verify, and a
             context of one's own decides for itself.
+        connect: Opens connections in another way: a coroutine function from an `Origin` to a
+            transport, with TLS on it for https. `tulip_http.testing` has some.
 
     A client belongs to the event loop on which it is used; use one per thread.
     """
@@ -108,12 +122,13 @@ class Client:
         timeout: TimeoutTypes = DEFAULT_TIMEOUT,
         limits: Limits = DEFAULT_LIMITS,
         tls: TlsTypes = True,
+        connect: Connect | None = None,
     ) -> None:
         self.base_url: URL | None = None if base_url is None else URL(base_url)
         self.headers: Headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
         self.timeout: Timeout = Timeout.of(timeout)
-        self._pool = Pool(limits, tls)
+        self._pool = Pool(limits, tls, connect)
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a GET request; see `request`."""
@@ -149,7 +164,7 @@ class Client:
         method: str,
         url: URL | str,
         *,
-        timeout: TimeoutTypes | _Default = _Default.TIMEOUT,
+        timeout: TimeoutTypes | Default = Default.TIMEOUT,
         **parts: Unpack[RequestParts],
     ) -> Gen[Response]:
         """Send a request and wait for the whole answer.
@@ -182,7 +197,7 @@ class Client:
         method: str,
         url: URL | str,
         *,
-        timeout: TimeoutTypes | _Default = _Default.TIMEOUT,
+        timeout: TimeoutTypes | Default = Default.TIMEOUT,
         **parts: Unpack[RequestParts],
     ) -> ResponseStream:
         """Send a request and wait for the head of the answer; its body is read piece by piece.
@@ -207,12 +222,7 @@ class Client:
         self,
         method: str,
         url: URL | str,
-        *,
-        params: ParamTypes | None = None,
-        headers: HeaderTypes | None = None,
-        content: ContentTypes | StreamTypes | None = None,
-        data: ParamTypes | None = None,
-        json: object = None,
+        **parts: Unpack[RequestParts],
     ) -> Request:
         """Return the request that `request` would send, without sending it.
 
@@ -222,27 +232,22 @@ class Client:
         if self.base_url is not None and isinstance(url, str) and not _ABSOLUTE.match(url):
             url = f"{str(self.base_url).rstrip('/')}/{url.lstrip('/')}"
         if self.params is not None:
-            own = encode_pairs(self.params)
-            params = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
-        return Request(
-            method,
-            url,
-            params=params,
-            headers=self.headers if headers is None else _merged(self.headers, headers),
-            content=content,
-            data=data,
-            json=json,
-        )
+            own, params = encode_pairs(self.params), parts.get("params")
+            every = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
+            parts["params"] = every
+        headers = parts.get("headers")
+        parts["headers"] = self.headers if headers is None else _merged(self.headers, headers)
+        return Request(method, url, **parts)
 
     @coroutine
     def send(
-        self, request: Request, *, timeout: TimeoutTypes | _Default = _Default.TIMEOUT
+        self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
     ) -> Gen[Response]:
         """Send a request as it is, and wait for the whole answer; see `request`."""
         return (yield from self._send(request, self._timeout(timeout), True))
 
-    def _timeout(self, timeout: TimeoutTypes | _Default) -> Timeout:
-        return self.timeout if isinstance(timeout, _Default) else Timeout.of(timeout)
+    def _timeout(self, timeout: TimeoutTypes | Default) -> Timeout:
+        return self.timeout if isinstance(timeout, Default) else Timeout.of(timeout)
 
     @coroutine
     def _send(self, request: Request, timeout: Timeout, whole: bool) -> Gen[Response]:
@@ -273,6 +278,10 @@ class Client:
                 error.request = request
                 error.safe_to_repeat = True  # it was never sent
             raise
+
+    def stats(self) -> Stats:
+        """Return how many connections there are, and what they did so far."""
+        return self._pool.stats()
 
     def close(self) -> None:
         """Close every connection, without waiting; requests under way fail with `ClientClosed`."""

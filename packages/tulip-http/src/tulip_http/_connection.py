@@ -6,11 +6,10 @@ The rules of this file:
   ends the exchange (its end, an error, a cancellation, `abandon`) gives the connection back to the
   owner, exactly once, open or closed.
 - An exchange that did not reach its end closes the connection: what is still in flight would be
-  taken for the next answer.
-- The errors of the layer below are translated here and nowhere else. Each error carries its request
-  and says whether sending it again is safe.
+  taken for the next answer. Only if little is missing, and it is known how much, that is read in
+  the background first (`_drain`).
 - A small request goes out in one send; a larger one, and one whose body comes in pieces, in a task
-  (`_upload`), while this one listens.
+  (`_sending`), while this one listens.
 
 Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 section 9.2.2.
 """
@@ -20,28 +19,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from tulip_http._alarm import Alarm
-from tulip_http._errors import (
-    ClientClosed,
-    HTTPError,
-    ReadError,
-    ReadTimeout,
-    RemoteProtocolError,
-    ResponseTooLarge,
-    TimeoutException,
-    TotalTimeout,
-    WriteError,
-    WriteTimeout,
-)
+from tulip_http._body import Body
+from tulip_http._deadlines import Deadlines
+from tulip_http._errors import RemoteProtocolError, ResponseTooLarge
+from tulip_http._failures import name, translated
 from tulip_http._response import Response
+from tulip_http._sending import Sending
 from tulip_http._typing import override
-from tulip_http._upload import Upload
+from tulip_http._upgraded import UpgradedTransport
 from tulip_http.bodies._decode import decode_whole, decoder_for
-from tulip_http.wire._http1 import ResponseParser, serialize_head
+from tulip_http.wire._http1 import ResponseParser, kept_for
 from tulip_net import (
     BrokenError,
+    Cancelled,
     ClosedError,
     Gen,
+    Task,
     Transport,
     coroutine,
     current_context,
@@ -49,6 +42,7 @@ from tulip_net import (
 )
 
 if TYPE_CHECKING:
+    from tulip_http._info import ConnectionInfo
     from tulip_http._limits import Limits
     from tulip_http._request import Request
     from tulip_http._timeouts import Timeout
@@ -58,8 +52,10 @@ if TYPE_CHECKING:
 _HEAD_READ: Final = 32768
 # Twice the socket buffer of a fast loopback transfer; larger ones gain nothing measurable.
 _BODY_READ: Final = 262144
-# What a socket buffer takes at once as a rule, so that no task is needed.
-_SEND_AT_ONCE: Final = 65536
+# A rest of an answer that is read rather than thrown away with its connection: it is in the
+# kernel's buffer already, most likely; and how long that may take, since others wait for the place.
+_DRAIN_BYTES: Final = 65536
+_DRAIN_SECONDS: Final = 0.25
 
 
 class Owner(Protocol):
@@ -77,48 +73,50 @@ class Connection:
     Args:
         origin: What it was opened to.
         transport: Connected, and owned by this connection from now on.
+        info: What is told about it.
         limits: Of heads and bodies.
 
     Attributes:
         free_since: When it last became free, on the loop's clock.
+        opened_at: When it was made, on the same clock.
+        keep_seconds: How long the server keeps it without a request, as far as it says so.
         served: Requests so far.
         usable: Open, and in order for another request.
     """
 
     __slots__ = (
-        "_alarm",
-        "_ends",
-        "_expired",
-        "_late",
+        "_deadlines",
         "_limits",
         "_loop",
         "_owner",
         "_parser",
         "_request",
-        "_timeout",
+        "_sending",
         "_transport",
-        "_upload",
         "free_since",
+        "info",
+        "keep_seconds",
+        "opened_at",
         "origin",
         "served",
         "usable",
     )
 
-    def __init__(self, origin: Origin, transport: Transport, limits: Limits) -> None:
+    def __init__(
+        self, origin: Origin, transport: Transport, info: ConnectionInfo, limits: Limits
+    ) -> None:
         self.origin = origin
-        self._transport = transport
+        self.info = info
+        self._transport: Transport | None = transport
         self._limits = limits
         self._loop = current_context().eventloop
-        self._alarm = Alarm(self._loop, self._expire)
+        self._deadlines = Deadlines(self._loop, limits, self._expire)
+        self._sending = Sending(self._loop, transport, self._deadlines)
         self._parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
         self._owner: Owner | None = None
         self._request: Request | None = None
-        self._upload: Upload | None = None
-        self._timeout: Timeout | None = None
-        self._ends = math.inf  # of the call
-        self._expired = False
-        self._late: type[ReadTimeout | WriteTimeout] = WriteTimeout
-        self.free_since = self._loop.time()
+        self.opened_at = self.free_since = self._loop.time()
+        self.keep_seconds = math.inf
         self.served = 0
         self.usable = True
 
@@ -151,40 +149,37 @@ class Connection:
             TransportError: The exchange failed; the connection is closed.
             ResponseTooLarge: The whole body is larger than the limit.
 
-        Cancelling closes the connection.
+        Cancelling closes the connection, unless little of the answer is missing.
         """
         self._owner = owner
         self._request = request
-        self._timeout = timeout
-        self._ends = ends
         self.served += 1
-        parser, transport = self._parser, self._transport
+        parser, deadlines, transport = self._parser, self._deadlines, self._transport
+        assert transport is not None
+        deadlines.begin(timeout, ends)
         parser.start(request.method)
         # Each generator in between would cost every request (benchmarks/, GET of 1 KiB).
         try:
-            data = self._begin(request)
+            sent = first = 0.0
+            data = self._sending.begin(request)
             if data:
-                self._set_alarm(WriteTimeout)
+                deadlines.write()
                 try:
                     yield from transport.send(data)
                 except BrokenError as error:
                     yield from self._answer_after_all(error)
             while parser.head is None:
-                if self._upload is None or self._sent():
-                    self._set_alarm(ReadTimeout)
+                if self._sending.upload is None or self._sending.sent():
+                    sent = deadlines.read()
                 data = yield from transport.recv(_HEAD_READ)
-                if data:
-                    parser.feed(data)
-                else:
-                    parser.feed_eof()
+                first = first or self._loop.time()
+                self._feed(data)
             if parser.upgraded:
-                raise RemoteProtocolError(
-                    f"status {parser.head.status} hands the connection to another protocol, which "
-                    f"nobody asked for"
-                )
-            seconds = self._loop.time() - began
-            content = None
+                self._check_upgrade(request, whole)
+            if self.served == 1:
+                self.keep_seconds = kept_for(parser.head)
             decoder = decoder_for(parser.head.fields, self._limits.max_ratio)
+            content = body = None
             if whole:
                 most = self._limits.max_body
                 # A body that came with the head is no larger than one read.
@@ -193,40 +188,44 @@ class Connection:
                 else:
                     content = yield from self._receive_all()
                 if decoder is not None:
-                    content = decode_whole(content, decoder, self._limits.max_body)
+                    content = decode_whole(content, decoder, most)
         except BaseException as error:
             self._fail(error)
             raise
-        response = Response(
-            request,
-            parser.head,
-            trailers=parser.trailers,
-            decoder=decoder,
-            content=content,
-            source=None if whole else self,
-            seconds=seconds,
-            max_body=self._limits.max_body,
-        )
+        head, upgraded = parser.head, parser.upgraded
         if whole:
-            self._finish()
+            ended = self._finish()
         else:
-            self._alarm.clear()  # how long the caller takes is the caller's business
-        return response
+            body = Body(request, source=self, decoder=decoder, max_body=self._limits.max_body)
+            ended = self._loop.time()
+            deadlines.clear()  # how long the caller takes is the caller's business
+        return Response(
+            request,
+            head,
+            trailers=parser.trailers,
+            clocked=(began, sent or first, first or ended, ended),
+            connection=self.info,
+            first=self.served == 1,
+            content=content,
+            body=body,
+            upgraded=upgraded,
+        )
 
     def call_ends(self) -> float:
         """Return when a call that begins now has to end, on the loop's clock."""
-        assert self._timeout is not None
-        total = self._timeout.total
-        return math.inf if total is None else self._loop.time() + total
+        return self._deadlines.call_ends()
 
     @coroutine
     def receive(self, ends: float) -> Gen[bytes]:
         """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended."""
         parser = self._parser
+        if parser.upgraded:  # what comes now is no body: `detach` has it
+            self.close()
+            return b""
         data = parser.take_body()
         if data:
             return data
-        self._ends = ends
+        self._deadlines.ends = ends
         try:
             while not data and not parser.complete:
                 yield from self._receive_some()
@@ -235,7 +234,7 @@ class Connection:
             self._fail(error)
             raise
         if data:
-            self._alarm.clear()
+            self._deadlines.clear()
         else:
             self._finish()
         return data
@@ -247,36 +246,56 @@ class Connection:
         It is looked through the transport, so that what TLS has to say between two requests (a
         session ticket) is not taken for an end. Takes one turn of the event loop.
         """
+        assert self._transport is not None
         with move_on_after(0):
             try:
                 yield from self._transport.recv(1)
-            except BrokenError:
+            except (BrokenError, ClosedError):
                 return False
             return False
         return True
 
+    # The end of an exchange.
+
     def abandon(self) -> None:
-        """End the exchange before its end, and the connection with it."""
-        if self._owner is not None:
+        """End the exchange before its end; the connection stays only if little is missing."""
+        if self._owner is None:
+            return
+        if not self._worth_draining():
             self.close()
+        elif self._parser.complete:
+            self._parser.take_body()
+            self._finish()
+        else:
+            Task(self._drain(), "tulip-http: the rest of an answer").start()
+
+    def detach(self) -> Transport:
+        """Give the transport away, with what was received beyond the head; the exchange ends."""
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        rest = self._parser.take_body()
+        self.close()
+        return UpgradedTransport(rest, transport) if rest else transport
 
     def close(self) -> None:
         """Close now, without waiting; an exchange that is under way fails."""
         self.usable = False
-        self._alarm.close()
-        self._stop_sending()
-        self._transport.close()
+        self._deadlines.close()
+        self._sending.stop()
+        if self._transport is not None:
+            self._transport.close()
         self._hand_over()
 
-    def _finish(self) -> None:
-        """End an exchange whose answer is complete."""
-        self._alarm.clear()
-        if not self._parser.keep_alive or not (self._upload is None or self._upload.sent):
+    def _finish(self) -> float:
+        """End an exchange whose answer is complete, and return the time."""
+        self.free_since = now = self._loop.time()
+        self._deadlines.clear()
+        # A body that was held back: whether the server still expects it, nobody knows.
+        if self._parser.keep_alive and self._sending.complete():
+            self._hand_over()
+        else:
             self.close()
-            return
-        self._upload = None
-        self.free_since = self._loop.time()
-        self._hand_over()
+        return now
 
     def _hand_over(self) -> None:
         owner, self._owner = self._owner, None
@@ -284,33 +303,30 @@ class Connection:
         if owner is not None:
             owner.give_back(self)
 
-    # Sending.
-
-    def _begin(self, request: Request) -> bytes | None:
-        """Return all of a small request; begin to upload a large one, and return None."""
-        headers = request.headers
-        host = None if headers.has(b"host") else request.url.netloc
-        data = serialize_head(request.method, request.url.target, host, headers.block())
-        content = request.content or b""
-        if request.stream is None and len(content) <= _SEND_AT_ONCE:
-            return data + content
-        self._upload = Upload(self._transport, data, request, lambda: self._set_alarm(WriteTimeout))
-        return None
+    def _worth_draining(self) -> bool:
+        """Say whether what is missing of the answer is known, and little."""
+        missing = self._parser.missing()
+        if missing is None or missing > _DRAIN_BYTES or not self._sending.complete():
+            return False
+        context = current_context()
+        return context.current_task is not None and context.eventloop is self._loop
 
     @coroutine
-    def _answer_after_all(self, error: BrokenError) -> Gen[None]:
-        """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
+    def _drain(self) -> Gen[None]:
+        """Read what is missing, for nobody, so that the connection can be used again."""
+        parser = self._parser
+        assert self._transport is not None
+        self._deadlines.limit(_DRAIN_SECONDS)
         try:
-            while self._parser.head is None:
-                yield from self._receive_some()
-        except (BrokenError, RemoteProtocolError):
-            self._late = WriteTimeout
-            raise error from None
-
-    def _stop_sending(self) -> None:
-        upload, self._upload = self._upload, None
-        if upload is not None:
-            upload.stop()
+            while not parser.complete:
+                self._feed((yield from self._transport.recv(_BODY_READ)))
+                parser.take_body()
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._finish()
 
     # Receiving.
 
@@ -334,87 +350,80 @@ class Connection:
 
     @coroutine
     def _receive_some(self) -> Gen[None]:
-        if self._sent():
-            self._set_alarm(ReadTimeout)
+        assert self._transport is not None
+        if self._sending.sent():
+            self._deadlines.read_body()
         data = yield from self._transport.recv(_BODY_READ)
-        if data:
-            self._parser.feed(data)
-        else:
-            self._parser.feed_eof()
+        self._deadlines.come(len(data))
+        self._feed(data)
 
-    def _sent(self) -> bool:
-        """Whether the request has gone out; then the upload, if there was one, is let go."""
-        upload = self._upload
-        if upload is None:
-            return True
-        if upload.sent:
-            self._upload = None
-            return True
-        return False
+    @coroutine
+    def _answer_after_all(self, error: BrokenError) -> Gen[None]:
+        """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
+        try:
+            while self._parser.head is None:
+                yield from self._receive_some()
+        except (BrokenError, RemoteProtocolError):
+            self._deadlines.reading = False
+            raise error from None
 
-    # Time, and what went wrong.
+    def _feed(self, data: bytes) -> None:
+        parser = self._parser
+        if not data:
+            parser.feed_eof()
+            return
+        parser.feed(data)
+        if parser.interim:
+            self._tell_interim()
 
-    def _set_alarm(self, late: type[ReadTimeout | WriteTimeout]) -> None:
-        """Close the transport, and so wake whoever waits on it, when this takes too long."""
-        timeout = self._timeout
-        assert timeout is not None
-        self._late = late
-        seconds = timeout.read if late is ReadTimeout else timeout.write
-        ends = self._ends
-        if seconds is not None and (deadline := self._loop.time() + seconds) < ends:
-            ends = deadline
-        self._alarm.set(ends)
+    def _tell_interim(self) -> None:
+        interim = self._parser.interim
+        while interim:
+            head = interim.pop(0)
+            if head.status == 100:
+                self._sending.go_ahead()
+            if self._request is not None:
+                self._request.tell_interim(head)
+
+    def _check_upgrade(self, request: Request, whole: bool) -> None:
+        head = self._parser.head
+        assert head is not None
+        what = f"status {head.status} hands the connection to another protocol"
+        if request.method != "CONNECT" and not request.headers.has(b"upgrade"):
+            raise RemoteProtocolError(f"{what}, which nobody asked for")
+        if whole:
+            raise RemoteProtocolError(f"{what}: use Client.stream and the response's detach()")
+
+    # What went wrong.
 
     def _expire(self) -> None:
-        self._expired = True
-        self._stop_sending()
-        self._transport.close()
-
-    def _timeout_error(self, what: str) -> TimeoutException:
-        timeout = self._timeout
-        assert timeout is not None
-        if self._loop.time() >= self._ends:
-            return TotalTimeout(f"{what} took longer than {timeout.total:g} s in all")
-        if self._late is WriteTimeout:
-            return WriteTimeout(f"{what}: the server took nothing for {timeout.write:g} s")
-        return ReadTimeout(f"{what}: the server sent nothing for {timeout.read:g} s")
+        """Close the transport, and so wake whoever waits on it."""
+        self._sending.stop()
+        if self._transport is not None:
+            self._transport.close()
 
     def _fail(self, error: BaseException) -> None:
         """Close, and raise the error of this layer for one of the layer below."""
+        if isinstance(error, Cancelled) and self._owner is not None and self._worth_draining():
+            self.abandon()
+            return
         root = self._root(error)
-        translated = self._translated(root)
-        if translated is not None:
-            self._about(translated)
+        deadlines, request = self._deadlines, self._request
+        late = deadlines.error(name(request)) if deadlines.expired else None
+        found = translated(root, request, reading=deadlines.reading, late=late)
         self.close()
-        if translated is not None and translated is not error:
-            raise translated from root
+        if found is not None and found is not error:
+            raise found from root
         if root is not error:
             raise root
 
     def _root(self, error: BaseException) -> BaseException:
         """Return the upload's error where there is one: what the receiver saw only followed."""
-        upload = self._upload
-        if upload is None or upload.error is None or not isinstance(error, Exception):
+        failure = self._sending.failure()
+        if failure is None or not isinstance(error, Exception):
             return error
-        self._late = WriteTimeout
-        return upload.error
-
-    def _translated(self, error: BaseException) -> HTTPError | None:
-        if isinstance(error, HTTPError):
-            return error
-        request = self._request
-        where = "" if request is None else f"{request.method} {request.url.shown}"
-        if isinstance(error, ClosedError) and self._expired:
-            return self._timeout_error(where)
-        if isinstance(error, ClosedError):
-            return ClientClosed(f"{where}: the connection was closed by this program")
-        if not isinstance(error, BrokenError):
-            return None
-        return (ReadError if self._late is ReadTimeout else WriteError)(f"{where}: {error}")
-
-    def _about(self, error: HTTPError) -> None:
-        error.request = self._request
-        error.safe_to_repeat = self._request is not None and self._request.repeatable
+        self._deadlines.reading = False
+        return failure
 
     @override
     def __repr__(self) -> str:

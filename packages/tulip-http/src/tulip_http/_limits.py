@@ -7,6 +7,8 @@ from typing import Final, final
 
 from tulip_http.wire._http1 import MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 
+_AT_LEAST_ONE: Final = frozenset({"max_connections", "max_per_host", "max_ratio", "min_speed"})
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class Limits:
         max_idle: Kept open without a request.
         idle_seconds: How long a connection is kept open without a request. Below what servers
             allow (nginx 75 s, apache2 and uvicorn 5 s), so that they rarely close first.
+        max_age_seconds: How long a connection is used at all: after that long a name may lead to
+            another address, and a balancer may have more servers. A request under way is finished.
+        min_speed: Bytes of a body that must come per second, on the average of ``slow_seconds``;
+            what the program does between two pieces does not count.
+        slow_seconds: See ``min_speed``.
         max_body: Bytes of a body that is read whole, decoded; `Client.stream` hands out bodies of
             any size in pieces.
         max_ratio: How many times larger than itself a compressed body may become; counts from 1 MiB
@@ -31,6 +38,9 @@ class Limits:
     max_per_host: int | None = None
     max_idle: int | None = 50
     idle_seconds: float | None = 4.5
+    max_age_seconds: float | None = None
+    min_speed: float | None = None
+    slow_seconds: float = 30.0
     max_body: int | None = 1 << 30
     max_ratio: float | None = 1100
     max_head_bytes: int = MAX_HEAD_BYTES
@@ -39,7 +49,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name in {"max_idle", "idle_seconds", "max_body"} else 1
+            least = 1 if field.type == "int" or field.name in _AT_LEAST_ONE else 0
             if value is not None and not value >= least:
                 raise ValueError(f"the limit {field.name} must be at least {least}, got {value!r}")
 

@@ -21,8 +21,10 @@ import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, final
 
+from tulip_http._alarm import Alarm
 from tulip_http._connection import Connection
 from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
+from tulip_http._info import Stats
 from tulip_http._opening import open_transport
 from tulip_net import (
     Gen,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from tulip_http._alarm import Clock, Timer
     from tulip_http._errors import TimeoutException
     from tulip_http._limits import Limits
-    from tulip_http._opening import TlsTypes
+    from tulip_http._opening import Connect, TlsTypes
     from tulip_http._timeouts import Timeout
     from tulip_http._url import Origin
 
@@ -51,6 +53,7 @@ class Pool:
     Args:
         limits: How many.
         tls: For https origins.
+        connect: Opens connections, where it is not a socket's usual way.
 
     It belongs to one event loop at a time: once that loop is closed, the next use begins afresh on
     the loop that is current then.
@@ -59,21 +62,30 @@ class Pool:
     __slots__ = (
         "__weakref__",
         "_closed",
+        "_connect_by",
         "_connections",
+        "_exchanges",
         "_idle",
         "_idle_count",
         "_idle_seconds",
         "_limits",
+        "_line",
         "_loop",
+        "_max_age",
         "_max_idle",
         "_open",
+        "_opened",
         "_sweeper",
         "_tls",
+        "_total",
         "_waiting",
     )
 
-    def __init__(self, limits: Limits, tls: TlsTypes) -> None:
+    def __init__(self, limits: Limits, tls: TlsTypes, connect: Connect | None = None) -> None:
         self._limits = limits
+        self._connect_by = connect
+        self._max_age = math.inf if limits.max_age_seconds is None else limits.max_age_seconds
+        self._opened = self._exchanges = 0
         self._max_idle = math.inf if limits.max_idle is None else limits.max_idle
         self._idle_seconds = math.inf if limits.idle_seconds is None else limits.idle_seconds
         self._tls = tls
@@ -86,6 +98,8 @@ class Pool:
         self._idle: dict[Origin, deque[Connection]] = {}
         self._idle_count = 0
         self._open: dict[Origin, int] = {}
+        self._total = 0
+        self._line: Alarm | None = None
         self._waiting: dict[Origin, OrderedDict[_Waiter, None]] = {}
         self._sweeper: Timer | None = None
 
@@ -106,7 +120,12 @@ class Pool:
         while idle:
             connection = idle.pop()
             self._idle_count -= 1
-            if now - connection.free_since < self._idle_seconds:
+            kept = now - connection.free_since
+            if (
+                kept < self._idle_seconds
+                and kept < connection.keep_seconds
+                and now - connection.opened_at < self._max_age
+            ):
                 return connection
             self._discard(connection)
         if self._closed:
@@ -165,7 +184,9 @@ class Pool:
         """Take a connection back: hand it to whoever waits, keep it, or count it off if closed."""
         if connection not in self._connections:
             return
-        if not connection.usable or self._closed:
+        self._exchanges += 1
+        age = connection.free_since - connection.opened_at
+        if not connection.usable or self._closed or age >= self._max_age:
             self._discard(connection)
             return
         waiter = self._next_waiter(connection.origin) if self._waiting else None
@@ -193,6 +214,19 @@ class Pool:
             self._discard(connection)
         self._idle.clear()
         self._idle_count = 0
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def stats(self) -> Stats:
+        """Return how many connections there are, and what they did so far."""
+        return Stats(
+            connections=self._total,
+            idle=self._idle_count,
+            waiting=sum(map(len, self._waiting.values())),
+            opened=self._opened,
+            exchanges=self._exchanges,
+        )
 
     def _move_to(self, loop: Clock) -> None:
         if self._loop is not None:
@@ -206,11 +240,12 @@ class Pool:
         most, most_here = self._limits.max_connections, self._limits.max_per_host
         if most_here is not None and self._open.get(origin, 0) >= most_here:
             return False
-        if most is None or sum(self._open.values()) < most:
+        if most is None or self._total < most:
             return True
         return self._give_up_oldest_idle()
 
     def _count(self, origin: Origin, change: int) -> None:
+        self._total += change
         count = self._open.get(origin, 0) + change
         if count:
             self._open[origin] = count
@@ -279,22 +314,37 @@ class Pool:
     @coroutine
     def _wait(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection | None]:
         """Return a connection, or None once there is room (already counted) to open one."""
-        waiter = _Waiter(origin, current_task())
-        queue = self._waiting.setdefault(origin, OrderedDict())
-        queue[waiter] = None
+        assert self._loop is not None
+        began = self._loop.time()
         seconds, late = self._time_for(timeout.pool, ends, PoolTimeout)
-        try:
-            with fail_after(seconds):
-                block(lambda: self._leave(waiter))
-                yield
-        except TimeoutError as error:
-            count = sum(self._open.values())
+        waiter = _Waiter(origin, current_task(), began + seconds)
+        self._waiting.setdefault(origin, OrderedDict())[waiter] = None
+        if self._line is None:
+            self._line = Alarm(self._loop, self._send_home)
+        self._line.advance(waiter.ends)
+        block(lambda: self._leave(waiter))
+        yield
+        if waiter.late:
             raise late(
-                f"no connection to {origin} became free within {seconds:g} s: {count} are open"
-            ) from error
+                f"no connection to {origin} became free within {seconds:g} s: "
+                f"{self._total} are open"
+            )
         if self._closed:
             raise ClientClosed(f"the client was closed while waiting for a connection to {origin}")
         return waiter.connection
+
+    def _send_home(self) -> None:
+        """Wake those who have waited for too long: one alarm serves the whole line."""
+        assert self._loop is not None
+        assert self._line is not None
+        now = self._loop.time()
+        self._line.clear()
+        for waiter in [waiter for queue in self._waiting.values() for waiter in queue]:
+            if waiter.ends <= now:
+                waiter.late = True
+                self._grant(waiter, None)
+            else:
+                self._line.advance(waiter.ends)
 
     def _leave(self, waiter: _Waiter) -> None:
         queue = self._waiting.get(waiter.origin)
@@ -333,14 +383,15 @@ class Pool:
         seconds, late = self._time_for(timeout.connect, ends, ConnectTimeout)
         try:
             with fail_after(seconds):
-                transport = yield from open_transport(origin, self._tls)
+                transport, info = yield from open_transport(origin, self._tls, self._connect_by)
         except TimeoutError as error:
             raise late(f"connecting to {origin} took longer than {seconds:g} s") from error
         if self._closed:
             transport.close()
             raise ClientClosed(f"the client was closed while connecting to {origin}")
-        connection = Connection(origin, transport, self._limits)
+        connection = Connection(origin, transport, info, self._limits)
         self._connections.add(connection)
+        self._opened += 1
         return connection
 
     def _time_for(
@@ -355,6 +406,8 @@ class Pool:
         """Close what a client that was never closed has left."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self._line is not None:
+            self._line.close()
         for connection in self._connections:
             connection.close()
 
@@ -363,9 +416,11 @@ class Pool:
 class _Waiter:
     """Someone who waits for a connection, or for room to open one."""
 
-    __slots__ = ("arrival", "connection", "origin", "task")
+    __slots__ = ("arrival", "connection", "ends", "late", "origin", "task")
 
-    def __init__(self, origin: Origin, task: Task[Any]) -> None:
+    def __init__(self, origin: Origin, task: Task[Any], ends: float) -> None:
+        self.ends = ends
+        self.late = False
         self.origin = origin
         self.task = task
         self.arrival = next(_arrivals)

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from tulip_http._errors import (
-    DecodingError,
-    HTTPError,
-    HTTPStatusError,
-    ResponseNotRead,
-    ResponseTooLarge,
-    StreamClosed,
-    StreamConsumed,
-)
+from tulip_http._body import Body
+from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead, StreamError
 from tulip_http._headers import Headers
+from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
-from tulip_http.bodies._text import LineSplitter, text_decoder
-from tulip_net import Gen, coroutine
+from tulip_http.bodies._text import charset_of
+from tulip_net import Coroutine, Transport
 
 if TYPE_CHECKING:
-    import codecs
     from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
     from tulip_http._request import Request
     from tulip_http._url import URL
-    from tulip_http.bodies._decode import BodyDecoder
     from tulip_http.wire._http1 import ResponseHead
-    from tulip_net import Coroutine
 
 E = TypeVar("E", bound=HTTPError)
 
-
-class BodySource(Protocol):
-    """Where the rest of a body comes from: a connection, or one stream of it."""
-
-    def call_ends(self) -> float:
-        """Return when a call that begins now has to end."""
-        ...
-
-    def receive(self, ends: float) -> Coroutine[bytes]:
-        """Return the next piece, ``b""`` at the end, which also ends the source."""
-        ...
-
-    def abandon(self) -> None:
-        """End the source early, without waiting. Idempotent."""
-        ...
+Clocked = tuple[float, float, float, float]
+"""When a call began, its request had gone out, the answer began, and the call ended."""
 
 
 @final
@@ -67,21 +44,19 @@ class Response:
         http_version: "HTTP/1.1" or "HTTP/1.0".
         headers: As they came.
         request: What this answers. Its URL is `url`.
+        connection: Over what it came: the peer's address and certificate.
     """
 
     __slots__ = (
-        "_abandoned",
-        "_body_decoder",
+        "_body",
+        "_clocked",
         "_content",
-        "_decoder",
         "_encoding",
-        "_max_body",
+        "_first",
         "_reason",
-        "_seconds",
-        "_source",
-        "_splitter",
-        "_started",
         "_trailers",
+        "_upgraded",
+        "connection",
         "headers",
         "http_version",
         "request",
@@ -94,28 +69,26 @@ class Response:
         head: ResponseHead,
         *,
         trailers: list[tuple[bytes, bytes]],
-        decoder: BodyDecoder | None = None,
+        clocked: Clocked,
+        connection: ConnectionInfo,
+        first: bool = False,
         content: bytes | None = None,
-        source: BodySource | None = None,
-        seconds: float = 0.0,
-        max_body: int | None = None,
+        body: Body | None = None,
+        upgraded: bool = False,
     ) -> None:
         self.request: Request = request
         self.status_code: int = head.status
         self.http_version: str = head.version
         self.headers: Headers = Headers.from_wire(head.fields)
+        self.connection: ConnectionInfo = connection
         self._reason = head.reason
         self._content = content
-        self._source = source
-        self._seconds = seconds
-        self._max_body = max_body
+        self._body = body
+        self._clocked = clocked
+        self._first = first
         self._encoding: str | None = None
-        self._started = False  # reading in pieces
-        self._abandoned = False
-        self._body_decoder = decoder
-        self._decoder: codecs.IncrementalDecoder | None = None
-        self._splitter: LineSplitter | None = None
         self._trailers = trailers
+        self._upgraded = upgraded
 
     @property
     def url(self) -> URL:
@@ -132,7 +105,16 @@ class Response:
         """From the start of the call to the answer's head."""
         from datetime import timedelta
 
-        return timedelta(seconds=self._seconds)
+        return timedelta(seconds=self._clocked[2] - self._clocked[0])
+
+    @property
+    def timings(self) -> Timings:
+        """How long each phase of the call took."""
+        began, sent, first, ended = self._clocked
+        opening = self.connection if self._first else ConnectionInfo()
+        return Timings(
+            opening.name, opening.connect, opening.tls, sent - began, first - began, ended - began
+        )
 
     @property
     def trailers(self) -> Headers:
@@ -180,14 +162,17 @@ class Response:
         Raises:
             ResponseNotRead: It is still coming: `read` it first.
         """
-        if self._content is None:
+        content = self._content
+        if content is None and self._body is not None:
+            content = self._body.content
+        if content is None:
             raise self._carrying(ResponseNotRead(f"the body of {self!r} was not read yet: read()"))
-        return self._content
+        return content
 
     @property
     def encoding(self) -> str:
         """The character set that `text` uses: the one announced, else UTF-8; may be set."""
-        return self._encoding or self._announced_charset() or "utf-8"
+        return self._encoding or charset_of(self.headers.get("content-type")) or "utf-8"
 
     @encoding.setter
     def encoding(self, name: str) -> None:
@@ -218,8 +203,7 @@ class Response:
 
     # The body that is still coming.
 
-    @coroutine
-    def read(self) -> Gen[bytes]:
+    def read(self) -> Coroutine[bytes]:
         """Wait for the whole body and return it; afterwards it is in `content`.
 
         Raises:
@@ -228,26 +212,9 @@ class Response:
             StreamClosed: The response was closed.
             HTTPError: The exchange failed. Whatever is raised, the response is then closed.
         """
-        if self._content is not None:
-            return self._content
-        if self._started:
-            raise self._carrying(StreamConsumed(f"the body of {self!r} was taken in pieces"))
-        chunks = []
-        size = 0
-        ends = math.inf if self._source is None else self._source.call_ends()
-        while chunk := (yield from self._read_chunk(ends)):
-            chunks.append(chunk)
-            size += len(chunk)
-            if self._max_body is not None and size > self._max_body:
-                self.close()
-                raise self._carrying(
-                    ResponseTooLarge(f"the body is larger than {self._max_body} bytes (max_body)")
-                )
-        self._content = b"".join(chunks)
-        return self._content
+        return self._streamed().read()
 
-    @coroutine
-    def read_chunk(self) -> Gen[bytes]:
+    def read_chunk(self) -> Coroutine[bytes]:
         """Wait for the next piece of the body, of whatever size, and return it.
 
         Returns:
@@ -259,66 +226,32 @@ class Response:
 
         Cancelling closes the response.
         """
-        ends = math.inf if self._source is None else self._source.call_ends()
-        return (yield from self._read_chunk(ends))
+        return self._streamed().read_chunk()
 
-    @coroutine
-    def _read_chunk(self, ends: float) -> Gen[bytes]:
-        started, self._started = self._started, True
-        if self._source is None:
-            if self._content is None and self._abandoned:
-                raise self._carrying(StreamClosed(f"{self!r} was closed before it was read"))
-            return b"" if started or self._content is None else self._content
-        decoder = self._body_decoder
-        if decoder is None:
-            chunk = yield from self._source.receive(ends)
-        else:
-            chunk = yield from self._decoded(decoder, self._source, ends)
-        if not chunk:
-            self._source = None
-        return chunk
+    def read_raw(self) -> Coroutine[bytes]:
+        """Wait for the next piece as it came: its Content-Encoding is not undone.
 
-    @coroutine
-    def _decoded(self, decoder: BodyDecoder, source: BodySource, ends: float) -> Gen[bytes]:
-        try:
-            while not (data := decoder.take()):
-                chunk = yield from source.receive(ends)
-                if not chunk:
-                    decoder.finish()
-                    break
-                decoder.feed(chunk)
-        except (DecodingError, ResponseTooLarge) as error:
-            self.close()
-            raise self._carrying(error) from error.__cause__
-        return data
+        Returns and raises as `read_chunk`, which must not be mixed with this. The body of a
+        response that was read whole is decoded already.
+        """
+        return self._streamed().read_raw()
 
-    @coroutine
-    def read_text(self) -> Gen[str]:
+    def read_text(self) -> Coroutine[str]:
         """Wait for the next piece of the body as text: like `read_chunk`, and "" at the end."""
-        if self._decoder is None:
-            self._decoder = text_decoder(self.encoding)
-        while chunk := (yield from self.read_chunk()):
-            # A piece may end inside a character, and be nothing by itself.
-            if text := self._decoder.decode(chunk):
-                return text
-        return self._decoder.decode(b"", final=True)
+        return self._streamed().read_text(self.encoding)
 
-    @coroutine
-    def read_line(self) -> Gen[str | None]:
+    def read_line(self) -> Coroutine[str | None]:
         """Wait for the next line and return it without its end; None at the end of the body."""
-        if self._splitter is None:
-            self._splitter = LineSplitter(self.encoding)
-        lines = self._splitter.lines
-        while not lines:
-            chunk = yield from self.read_chunk()
-            self._splitter.feed(chunk)
-            if not chunk:
-                break
-        return lines.popleft() if lines else None
+        return self._streamed().read_line(self.encoding)
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over the body's pieces as they come: ``async for``."""
         while chunk := await self.read_chunk():
+            yield chunk
+
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        """Iterate over the body's pieces as they come, still encoded: ``async for``."""
+        while chunk := await self.read_raw():
             yield chunk
 
     async def iter_text(self) -> AsyncIterator[str]:
@@ -332,16 +265,37 @@ class Response:
             yield line
 
     def close(self) -> None:
-        """Give up what has not been read, without waiting. Closing again does nothing."""
-        source, self._source = self._source, None
-        if source is not None:
-            self._abandoned = True
-            source.abandon()
+        """Give up what has not been read, without waiting. Closing again does nothing.
+
+        If little is missing it is read in the background, for a moment, so that the connection
+        can be used again.
+        """
+        if self._body is not None:
+            self._body.close()
+
+    def detach(self) -> Transport:
+        """Return the connection itself, once the server has switched to another protocol.
+
+        That is: it answered 101 to a request with an ``Upgrade`` header, or 2xx to CONNECT. Only a
+        response of `Client.stream` has one to give.
+
+        Raises:
+            StreamError: The answer is another one, the response was closed, or this was called
+                before.
+        """
+        if not self._upgraded or self._body is None:
+            raise self._carrying(StreamError(f"{self!r} left the connection with HTTP"))
+        return self._body.detach()
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing more will come: all was read, or the response was closed."""
-        return self._source is None
+        return self._body is None or self._body.ended
+
+    def _streamed(self) -> Body:
+        if self._body is None:
+            self._body = Body(self.request, content=self._content)
+        return self._body
 
     def __enter__(self) -> Self:
         return self
@@ -367,40 +321,16 @@ class Response:
 
     def __del__(self) -> None:
         """Give the connection back that a response nobody closed still occupies."""
-        if getattr(self, "_source", None) is not None:
+        body = getattr(self, "_body", None)
+        if body is not None and not body.ended:
             message = f"{self!r} was dropped before it was read or closed"
             warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
-            self.close()
+            body.drop()
 
     def _carrying(self, error: E) -> E:
         error.request = self.request
         return error
 
-    def _announced_charset(self) -> str | None:
-        from email.message import Message
-
-        announced = self.headers.get("content-type")
-        if announced is None or "charset" not in announced.lower():
-            return None
-        message = Message()
-        message["content-type"] = announced
-        charset = message.get_content_charset()
-        try:
-            import codecs
-
-            return codecs.lookup(charset).name if charset else None
-        except LookupError:
-            return None
-
     @override
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.reason_phrase} for {self.url.shown}>"
-
-    @override
-    def __getstate__(self) -> tuple[None, dict[str, object]]:
-        """Leave out the connection: a response is sent elsewhere as what was read of it."""
-        state = {name: getattr(self, name) for name in self.__slots__}
-        state["_abandoned"] = self._abandoned or self._source is not None
-        state["_source"] = state["_decoder"] = state["_splitter"] = None
-        state["_body_decoder"] = None
-        return None, state

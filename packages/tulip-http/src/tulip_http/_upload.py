@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
-from tulip_http.wire._http1 import LAST_CHUNK, serialize_chunk
+from tulip_http.wire._http1 import serialize_chunk, serialize_last_chunk
 from tulip_net import BrokenError, Task, Transport, create_task
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Upload:
 
     async def _send_all(self, head: bytes) -> None:
         self._progress()
-        await self._transport.send(head)
+        if head:
+            await self._transport.send(head)
         if self._request.stream is not None:
             await self._send_stream()
             return
@@ -85,4 +86,4 @@ class Upload:
             self._progress()
             await self._transport.send(serialize_chunk(piece) if chunked else piece)
         if chunked:
-            await self._transport.send(LAST_CHUNK)
+            await self._transport.send(serialize_last_chunk(self._request.trailer_block()))

@@ -42,3 +42,18 @@ class LineSplitter:
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
     """Return a decoder for text that comes in pieces."""
     return codecs.getincrementaldecoder(encoding)("replace")
+
+
+def charset_of(media_type: str | None) -> str | None:
+    """Return the character set that a Content-Type announces, None for none that is known."""
+    if media_type is None or "charset" not in media_type.lower():
+        return None
+    from email.message import Message
+
+    message = Message()
+    message["content-type"] = media_type
+    charset = message.get_content_charset()
+    try:
+        return codecs.lookup(charset).name if charset else None
+    except LookupError:
+        return None

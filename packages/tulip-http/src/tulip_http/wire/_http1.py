@@ -16,6 +16,8 @@ Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses wi
 
 from __future__ import annotations
 
+import math
+import re
 from functools import lru_cache
 from typing import Final, final
 
@@ -28,6 +30,7 @@ from tulip_http.wire._explain import explain
 # fields. The widest heads in the wild are far below: about 100 fields.
 MAX_HEAD_BYTES: Final = 65536
 MAX_HEAD_FIELDS: Final = 256
+_KEEP_ALIVE: Final = re.compile(rb"(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 
 def serialize_head(method: str, target: str, host: str | None, fields: bytes) -> bytes:
@@ -54,8 +57,9 @@ def serialize_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-LAST_CHUNK: Final = b"0\r\n\r\n"
-"""What ends a chunked body without trailers."""
+def serialize_last_chunk(trailers: bytes = b"") -> bytes:
+    """Return what ends a chunked body: trailer fields, each with its line end, or none."""
+    return b"0\r\n%b\r\n" % trailers
 
 
 @final
@@ -185,6 +189,17 @@ class ResponseParser:
         else:
             self.complete = True
 
+    def missing(self) -> int | None:
+        """Return how many bytes are to come, None where nobody knows or nothing may follow them."""
+        head = self.head
+        if head is None or self.upgraded:
+            return None
+        if self.complete:
+            return 0 if self.keep_alive else None
+        if self.length is None or not _persists(head):
+            return None
+        return self.length - self._received
+
     def take_body(self) -> bytes:
         """Return what has come of the body since the last call; ``b""`` where nothing has."""
         chunks = self._chunks
@@ -262,6 +277,9 @@ class ResponseParser:
         # llhttp also reads RTSP/ and ICE/, and versions that never had this form on the wire.
         if not raw.startswith(b"HTTP/1.") and not raw.lstrip(b"\r\n").startswith(b"HTTP/1."):
             raise RemoteProtocolError(explain(raw, "Expected HTTP/1.0 or HTTP/1.1"))
+        # RFC 9110 section 7.8; without it llhttp does not say where the other protocol begins.
+        if head.status == 101 and b"upgrade" not in _options(head):
+            raise RemoteProtocolError("status 101 without Connection: upgrade switches to nothing")
 
     def _check_count(self, fields: list[tuple[bytes, bytes]]) -> None:
         if len(fields) > self._max_fields:
@@ -311,7 +329,21 @@ class ResponseParser:
         self._chunks.append(data)
 
 
+def kept_for(head: ResponseHead) -> float:
+    """Return for how many seconds the server keeps the connection, as far as it says so.
+
+    Source: RFC 2068 section 19.7.1.1; apache2 and hypercorn send ``Keep-Alive: timeout=5``.
+    """
+    found = _KEEP_ALIVE.search(b",".join(head.values(b"keep-alive")))
+    # A tenth less: the request must arrive before the server's own clock has run out.
+    return math.inf if found is None else int(found[1]) * 0.9
+
+
 def _persists(head: ResponseHead) -> bool:
     """Say whether the connection stays open after this response (RFC 9112 section 9.3)."""
-    options = b",".join(head.values(b"connection")).lower().replace(b" ", b"").split(b",")
+    options = _options(head)
     return b"close" not in options and (head.version == "HTTP/1.1" or b"keep-alive" in options)
+
+
+def _options(head: ResponseHead) -> list[bytes]:
+    return b",".join(head.values(b"connection")).lower().replace(b" ", b"").split(b",")
