@@ -265,9 +265,9 @@ class TestEnding:
         loop.call_soon(loop.stop)
         loop.call_soon(calls.append, "same round")
         loop.call_soon(lambda: loop.call_soon(calls.append, "next round"))
-        loop.run()
+        assert not loop.run()
         assert calls == ["same round"]
-        loop.run()
+        assert loop.run()
         assert calls == ["same round", "next round"]
 
     def test_stop_before_the_run_allows_one_round_without_waiting(self, loop: EventLoop) -> None:

@@ -162,6 +162,43 @@ def test_a_failure_whose_task_is_gone_is_logged_at_once_and_once(
     assert caplog.records[0].exc_info is not None
 
 
+def test_of_many_failures_all_are_logged_and_the_first_hundred_kept(
+    virtual: Virtual, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that runs for months must not keep every traceback until its end."""
+
+    async def main() -> None:
+        for number in range(250):
+            create_task(fail(f"number {number}")).add_done_callback(lambda _: None)
+            await sleep(0.5)
+        assert len(virtual.context.failures) == 100
+
+    with pytest.raises(ExceptionGroup, match=r"waited for \(and 150 more, which") as caught:
+        run(main())
+    assert len(caplog.records) == 250
+    assert [str(error) for error in caught.value.exceptions] == [f"number {n}" for n in range(100)]
+    with pytest.raises(ExceptionGroup, match=r"nobody waited for$"):
+        run(main_that_loses_one())
+
+
+async def main_that_loses_one() -> None:
+    create_task(fail("lost")).add_done_callback(lambda _: None)
+    await sleep(1)
+
+
+def test_a_main_that_fails_tells_how_many_more_failed(virtual: Virtual) -> None:
+    async def main() -> None:
+        for _ in range(102):
+            create_task(fail("lost")).add_done_callback(lambda _: None)
+        await sleep(1)
+        raise ValueError("main's own")
+
+    with pytest.raises(ValueError, match="main's own") as caught:
+        run(main())
+    assert len(caught.value.__notes__) == 101
+    assert caught.value.__notes__[-1] == "and 2 more, which were logged"
+
+
 def test_a_failure_somebody_asked_for_is_not_reported(
     virtual: Virtual, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,6 +335,29 @@ def test_no_deadlock_while_a_thread_works() -> None:
         return await call_in_thread(go.wait, 5)
 
     assert run(main())
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_a_loop_that_somebody_stops_is_no_deadlock(virtual: Virtual, *, main: bool) -> None:
+    seen: list[str] = []
+
+    async def stops() -> None:
+        try:
+            virtual.loop.stop()
+            await sleep(1000)
+        finally:
+            with shield():
+                virtual.loop.stop()
+                await sleep(1)
+            seen.append("cleaned up")
+
+    told = "the event loop was stopped while tasks were left: '(main|alone)'"
+    task = None if main else create_task(stops(), "alone")
+    with pytest.raises(RuntimeError, match=told) as caught:
+        run(stops()) if main else run()
+    assert not isinstance(caught.value, DeadlockError)
+    assert task is None or task.cancelled()
+    assert seen == ["cleaned up"]
 
 
 def test_clean_up_that_waits_for_ever_is_a_deadlock_and_harms_no_later_run() -> None:

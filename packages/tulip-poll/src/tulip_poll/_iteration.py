@@ -182,11 +182,14 @@ class Iteration:
             raise RuntimeError(f"release() without a hold() in {self!r}")
         self._held -= 1
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Run until nothing is left to do, or until ``stop``.
 
         Nothing is left when there are no readers and writers but parked ones, no callbacks
         soon or later, and no holds. Signal handlers do not count.
+
+        Returns:
+            Whether nothing was left to do; false when ``stop`` ended it.
 
         Raises:
             RuntimeError: The loop runs already.
@@ -203,7 +206,8 @@ class Iteration:
             ):
                 self._round(None)
                 if self._stopping:
-                    break
+                    return False
+            return True
         finally:
             self._end()
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, TaskCancelledError
-from tulip_sched._failures import take_failures
+from tulip_sched._failures import raise_failures
 from tulip_sched._scopes import shield
 from tulip_sched._task import Task, create_task
 
@@ -205,9 +205,7 @@ class _Host:
                 task.cancel()
             oldest = next(iter(self._context.tasks))
             await _wait_in_spite_of_cancellation(_asyncio_event_of(oldest))
-        failures = take_failures(self._context)
-        if failures:
-            raise BaseExceptionGroup("tasks failed that nobody waited for", failures)
+        raise_failures(self._context)
 
     def close(self) -> None:
         """Take the tulip loop out of asyncio and close it."""

@@ -34,7 +34,8 @@ class Context:
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
         portal: The calls from other threads.
-        failures: The failures that nobody asked for yet.
+        failures: The failures that nobody asked for yet; see ``_failures``.
+        lost_failures: How many of this run's were logged, as nobody can ask for them any more.
         watches: The descriptors that tasks wait on, by number.
         leftovers: What was registered with the last loop when `close` closed it.
     """
@@ -48,6 +49,7 @@ class Context:
         self.portal: Portal = Portal()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
+        self.lost_failures: int = 0
         self.watches: dict[int, Watch] = {}
         self.leftovers: Leftovers = Leftovers()
         self._given = (eventloop, threadrunner)

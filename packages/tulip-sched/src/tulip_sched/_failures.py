@@ -3,17 +3,23 @@
 When a task fails and nobody waits for it, somebody may still ask later, so nothing is said yet.
 As soon as the task object is gone nobody can ask any more: the failure is logged, with its
 traceback. Whatever is left when the run ends is raised by `run`.
+
+A program that runs for months must not collect failures for as long: of those that were logged
+only the first `MOST_KEPT` are kept to be raised, the others are counted.
 """
 
 import logging
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tulip_sched._context import Context
     from tulip_sched._task import Task
 
 logger = logging.getLogger("tulip_sched")
+
+MOST_KEPT: Final = 100
+"""More than a person will read; and each holds a traceback with all its frames' variables."""
 
 
 def note_failure(context: "Context", task: "Task[Any]", error: BaseException) -> None:
@@ -35,12 +41,15 @@ class Failure:
         self._reference = weakref.ref(task, self._gone)
 
     def _gone(self, _: object) -> None:
-        if self._context.failures.get(self._key) is not self:
+        context = self._context
+        if context.failures.get(self._key) is not self:
             return
         # The number may now be given to another task; this failure keeps its own key.
-        del self._context.failures[self._key]
+        del context.failures[self._key]
         self._key = id(self)
-        self._context.failures[self._key] = self
+        context.lost_failures += 1
+        if context.lost_failures <= MOST_KEPT:
+            context.failures[self._key] = self
         self.tell()
 
     def tell(self) -> None:
@@ -53,15 +62,32 @@ class Failure:
 
 def tell_failures(context: "Context", error: BaseException) -> None:
     """Log the failures that nobody asked for, and note them on the error that ends the run."""
-    for failure in list(context.failures.values()):
+    failures, more = _take(context)
+    for failure in failures:
         if failure.error is not error:
             failure.tell()
             error.add_note(f"besides, a task failed that nobody waited for: {failure.error!r}")
-    context.failures.clear()
+    if more:
+        error.add_note(f"and {more} more, which were logged")
 
 
-def take_failures(context: "Context") -> list[BaseException]:
-    """Return the failures that nobody asked for, and forget them."""
-    failures = [failure.error for failure in context.failures.values()]
+def raise_failures(context: "Context") -> None:
+    """Raise the failures that nobody asked for, if there are any, and forget them.
+
+    Raises:
+        ExceptionGroup: All of them; a `BaseExceptionGroup` if one is no `Exception`.
+    """
+    failures, more = _take(context)
+    if failures:
+        told = "tasks failed that nobody waited for"
+        told += f" (and {more} more, which were logged)" if more else ""
+        raise BaseExceptionGroup(told, [failure.error for failure in failures])
+
+
+def _take(context: "Context") -> "tuple[list[Failure], int]":
+    """Return the failures that were kept, and how many were not; forget them."""
+    failures = list(context.failures.values())
     context.failures.clear()
-    return failures
+    more = max(0, context.lost_failures - MOST_KEPT)
+    context.lost_failures = 0
+    return failures, more

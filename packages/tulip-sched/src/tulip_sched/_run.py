@@ -6,7 +6,7 @@ from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._debug import DEBUG, SLOW_SECONDS
 from tulip_sched._errors import DeadlockError
-from tulip_sched._failures import logger, take_failures, tell_failures
+from tulip_sched._failures import logger, raise_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
 from tulip_sched._introspect import deadlock
 from tulip_sched._task import create_task
@@ -31,7 +31,8 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
         What ``main`` returned.
 
     Raises:
-        RuntimeError: The thread is already running tasks.
+        RuntimeError: The thread is already running tasks, or somebody stopped the loop, which
+            ended the run before its tasks.
         DeadlockError: Tasks are left, and every one of them waits for another.
         ExceptionGroup: Tasks failed that nobody waited for. If ``main`` failed as well, its
             exception comes out and the others are noted on it.
@@ -79,9 +80,9 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     task.add_done_callback(lambda _: loop.stop())
     with cancel_on_interrupt(task) as interrupt:
         try:
-            loop.run()
+            ended = loop.run()
             if not task.done():
-                raise deadlock(context)
+                raise deadlock(context) if ended else _stopped(context)
         finally:
             if interrupt.immediate:
                 context.abandon()
@@ -90,24 +91,26 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     if interrupt.arrived and task.cancelled():
         raise KeyboardInterrupt
     result = task.result()
-    _raise_failures(context)
+    raise_failures(context)
     return result
 
 
 def _run_all(context: Context) -> None:
     try:
-        context.eventloop.run()
+        ended = context.eventloop.run()
         if context.tasks:
-            raise deadlock(context)
+            raise deadlock(context) if ended else _stopped(context)
     finally:
         _cancel_leftovers(context)
-    _raise_failures(context)
+    raise_failures(context)
 
 
-def _raise_failures(context: Context) -> None:
-    failures = take_failures(context)
-    if failures:
-        raise BaseExceptionGroup("tasks failed that nobody waited for", failures)
+def _stopped(context: Context) -> RuntimeError:
+    names = ", ".join(repr(task.name) for task in context.tasks)
+    return RuntimeError(
+        f"the event loop was stopped while tasks were left: {names} "
+        "(inside run(), end the main coroutine instead of calling stop())"
+    )
 
 
 def _cancel_leftovers(context: Context) -> None:
@@ -120,11 +123,11 @@ def _cancel_leftovers(context: Context) -> None:
         oldest = next(iter(context.tasks))
         oldest.add_done_callback(lambda _: loop.stop())
         try:
-            loop.run()
+            ended = loop.run()
         except Exception as error:  # noqa: BLE001 - a callback's; the clean-up goes on
             raised.append(error)
         else:
-            if not oldest.done():
+            if ended and not oldest.done():
                 raise DeadlockError(f"task {oldest.name!r} waits, in its clean-up, for nothing")
     for later in raised[1:]:
         logger.error("a callback failed during the clean-up of a run", exc_info=later)
