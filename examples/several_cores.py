@@ -1,9 +1,9 @@
 """A server on several cores: one process for each, one event loop in each, one port for all.
 
-Every process listens for itself (``SO_REUSEPORT``) and the kernel deals the connections out; nothing
-is shared, so nothing is locked. A SIGTERM stops a process in good order: what it has accepted is
-still served. With threads in the place of processes it works the same way, one loop in each; they
-share a core as long as Python has its global lock.
+Every process listens for itself (``SO_REUSEPORT``) and the kernel deals the connections out;
+nothing is shared, so nothing is locked. A SIGTERM stops a process in good order: what it has
+accepted is still served. With threads in the place of processes it works the same way, one loop in
+each; they share a core as long as Python has its global lock.
 """
 
 import os

@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 import resource
 import selectors
 import socket
@@ -22,6 +21,11 @@ def raise_limit(count: int) -> None:
     """Let this process have so many connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (count + SPARE, hard))
+
+
+def say(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def descriptors() -> int:
@@ -46,7 +50,7 @@ def server() -> Gen[dict[str, int]]:
     listener = yield from listen("127.0.0.1")
     serving = create_task(serve(echo, listener))
     before = descriptors()
-    print(listener.port, flush=True)
+    say(listener.port)
     loop.add_reader(0, listener.close)
     yield from serving
     loop.remove_reader(0)
@@ -74,7 +78,6 @@ def client(count: int, port: int) -> dict[str, int]:
 if __name__ == "__main__":
     raise_limit(int(sys.argv[2]))
     if sys.argv[1] == "server":
-        print(json.dumps(run(server())))
+        say(run(server()))
     else:
-        print(json.dumps(client(int(sys.argv[2]), int(sys.argv[3]))))
-    os.close(0)
+        say(client(int(sys.argv[2]), int(sys.argv[3])))

@@ -5,7 +5,7 @@ import pytest
 from tests.net.pairs import HALF_CLOSING, TLS, WHOLE, every_pair
 from tests.opponents.certificates import Certificates
 from tulip_net import run
-from tulip_net.testing import HALF_CLOSE_CHECKS, TRANSPORT_CHECKS, Check
+from tulip_net.testing import ENDURANCE_CHECKS, HALF_CLOSE_CHECKS, TRANSPORT_CHECKS, Check
 
 
 @pytest.mark.parametrize("kind", WHOLE + TLS)
@@ -17,4 +17,15 @@ def test_transport(check: Check, kind: str, certificates: Certificates) -> None:
 @pytest.mark.parametrize("kind", HALF_CLOSING)
 @pytest.mark.parametrize("check", HALF_CLOSE_CHECKS, ids=lambda check: check.__name__)
 def test_half_close(check: Check, kind: str, certificates: Certificates) -> None:
+    run(check(every_pair(certificates)[kind]))
+
+
+# Not the faulty ones, which take a few bytes of a gigabyte at a time; and each way of TLS once.
+ENDURING = ["unix", "tcp", "memory", "tls", "tls in tls"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ENDURING)
+@pytest.mark.parametrize("check", ENDURANCE_CHECKS, ids=lambda check: check.__name__)
+def test_endurance(check: Check, kind: str, certificates: Certificates) -> None:
     run(check(every_pair(certificates)[kind]))

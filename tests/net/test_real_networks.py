@@ -177,8 +177,8 @@ def test_a_router_that_says_no_is_heard(network: tuple[Namespace, Namespace]) ->
 RATE = 16_000_000
 """Bits per second."""
 
-AMOUNT = 2_000_000
-"""Bytes: a second's worth at this rate."""
+AMOUNT = 1_000_000
+"""Bytes: half a second's worth at this rate."""
 
 
 def slow_down(side: Namespace) -> None:

@@ -7,6 +7,7 @@ from typing import assert_type
 
 from tulip_net import BufferedReader, Gen, Transport, coroutine, run
 from tulip_net.testing import (
+    ENDURANCE_CHECKS,
     HALF_CLOSE_CHECKS,
     TRANSPORT_CHECKS,
     Check,
@@ -43,3 +44,5 @@ if __name__ == "__main__":
     checks: list[Check] = [*TRANSPORT_CHECKS, *HALF_CLOSE_CHECKS]
     for check in checks:
         run(check(maker))
+    lasting: tuple[Check, ...] = ENDURANCE_CHECKS
+    assert_type(lasting[0], Check)

@@ -2,15 +2,17 @@
 
 In reading order: `_memory` (two transports joined by memory), `_faults` (a transport that is slow
 and unreliable, by a seed), `_exchange` (small steps), `_check` (what a check is), `_conformance`
-and `_sending` (what every transport must do).
+and `_sending` (what every transport must do), `_endurance` (what it must do for a long time).
 """
 
 from tulip_net.testing._check import Check, MakePair
 from tulip_net.testing._conformance import HALF_CLOSE_CHECKS, TRANSPORT_CHECKS
+from tulip_net.testing._endurance import ENDURANCE_CHECKS
 from tulip_net.testing._faults import FaultyTransport
 from tulip_net.testing._memory import MemoryTransport, memory_pair
 
 __all__ = [
+    "ENDURANCE_CHECKS",
     "HALF_CLOSE_CHECKS",
     "TRANSPORT_CHECKS",
     "Check",
