@@ -11,7 +11,7 @@ import pytest
 
 from tests.poll.numbers import Numbers
 from tests.poll.virtual import Clock, ScriptedPollster
-from tulip_poll import ClosedError, EventLoop, Handle, default_pollster
+from tulip_poll import ClosedError, EventLoop, Handle, QueueEntry, default_pollster
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
 
@@ -325,7 +325,7 @@ class TestExceptions:
         assert calls == [1, 2, 3]
 
     def test_an_exception_handler_gets_it_and_the_run_goes_on(self, loop: EventLoop) -> None:
-        caught: list[tuple[str, Handle]] = []
+        caught: list[tuple[str, QueueEntry]] = []
         calls: list[int] = []
         loop.exception_handler = lambda error, handle: caught.append((str(error), handle))
         handle = loop.call_soon(int, "x")
@@ -336,7 +336,7 @@ class TestExceptions:
         assert calls == [1]
 
     def test_an_exception_of_the_handler_itself_comes_out(self, loop: EventLoop) -> None:
-        def handler(error: Exception, handle: Handle) -> None:
+        def handler(error: Exception, handle: QueueEntry) -> None:
             raise LookupError("none of my business") from error
 
         loop.exception_handler = handler

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.poll.virtual import Clock
-from tulip_poll import EventLoop, Handle, LoopStats, SlowCallback
+from tulip_poll import EventLoop, LoopStats, QueueEntry, SlowCallback
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
 
@@ -86,7 +86,7 @@ def test_a_slow_callback_that_raises_or_cancels_itself_is_reported_too(
     virtual_loop: EventLoop, clock: Clock
 ) -> None:
     reports: list[SlowCallback] = []
-    errors: list[Handle] = []
+    errors: list[QueueEntry] = []
 
     def slow() -> None:
         clock.now += 1

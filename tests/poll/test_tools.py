@@ -6,7 +6,14 @@ from collections import deque
 
 import pytest
 
-from tulip_poll import ClosedError, EventLoop, Handle, PollsterWrapper, default_pollster
+from tulip_poll import (
+    ClosedError,
+    EventLoop,
+    Handle,
+    PollsterWrapper,
+    QueueEntry,
+    default_pollster,
+)
 
 
 class Counting(PollsterWrapper):
@@ -69,7 +76,7 @@ def test_a_wrapper_shows_the_descriptor_of_the_pollster_inside() -> None:
 
 
 def test_an_arranged_loop_runs_its_queue_in_the_order_given() -> None:
-    def backwards(queue: deque[Handle]) -> int:
+    def backwards(queue: deque[QueueEntry]) -> int:
         queue.reverse()
         return len(queue)
 
@@ -86,7 +93,7 @@ def test_an_arranged_loop_runs_its_queue_in_the_order_given() -> None:
 def test_what_an_arranged_round_leaves_comes_in_the_next() -> None:
     sizes: list[int] = []
 
-    def one_at_a_time(queue: deque[Handle]) -> int:
+    def one_at_a_time(queue: deque[QueueEntry]) -> int:
         sizes.append(len(queue))
         return 1
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sched.virtual import Virtual
-from tulip_sched import Handle, Task, create_task, current_context, run, sleep
+from tulip_sched import Task, create_task, current_context, run, sleep
 
 
 async def quick() -> int:
@@ -67,7 +67,7 @@ def test_an_exception_out_of_a_callback_goes_to_the_loop_and_the_others_run(
     def bad(_: "Task[int]") -> None:
         raise ValueError("bad callback")
 
-    def handle(error: Exception, _: Handle) -> None:
+    def handle(error: Exception, _: object) -> None:
         errors.append(error)
 
     virtual.loop.exception_handler = handle

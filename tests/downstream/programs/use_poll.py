@@ -27,6 +27,7 @@ from tulip_poll import (
     PollPollster,
     Pollster,
     PollsterWrapper,
+    QueueEntry,
     SelectPollster,
     SlowCallback,
     ThreadRunner,
@@ -113,8 +114,8 @@ def handle_mistakes() -> None:
     loop = EventLoop()
     seen: list[Exception] = []
 
-    def note(error: Exception, handle: Handle) -> None:
-        assert not handle.cancelled
+    def note(error: Exception, entry: QueueEntry) -> None:
+        assert not entry.retired
         seen.append(error)
 
     handler: ExceptionHandler = note
@@ -146,7 +147,7 @@ class Patient(PollsterWrapper):
 def try_another_order() -> list[str]:
     """Run the callbacks of a round in an order of our own."""
 
-    def newest_first(queue: deque[Handle]) -> int:
+    def newest_first(queue: deque[QueueEntry]) -> int:
         queue.reverse()
         return len(queue)
 

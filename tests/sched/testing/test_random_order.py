@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tulip_poll import Handle
+from tulip_poll import Handle, QueueEntry
 from tulip_sched import (
     CancelScope,
     Event,
@@ -111,7 +111,7 @@ def test_callbacks_keep_their_order(seed: int) -> None:
 
 def test_callbacks_alone_keep_order_and_round() -> None:
     order = RandomOrder(3)
-    handles = [Handle(print, number) for number in range(20)]
+    handles: list[QueueEntry] = [Handle(print, number) for number in range(20)]
     queue = deque(handles)
     for _ in range(50):
         assert order(queue) == 20, "callbacks are not held back"

@@ -16,7 +16,7 @@ from tulip_poll._children import Child, ChildProcess
 from tulip_poll._descriptors import FileDescriptor, HasFileno
 from tulip_poll._errors import ClosedError, WrongThreadError
 from tulip_poll._eventloop import EventLoop
-from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._handle import Handle, QueueEntry, TimerHandle
 from tulip_poll._iteration import Arrange, ExceptionHandler
 from tulip_poll._pollster import Pollster
 from tulip_poll._stats import Leftovers, LoopStats, SlowCallback
@@ -47,6 +47,7 @@ __all__ = [
     "PollPollster",
     "Pollster",
     "PollsterWrapper",
+    "QueueEntry",
     "SelectPollster",
     "SlowCallback",
     "ThreadRunner",

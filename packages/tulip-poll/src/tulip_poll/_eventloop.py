@@ -240,7 +240,7 @@ class EventLoop(Iteration):
             readers=tuple(pollster._readers.values()),
             writers=tuple(pollster._writers.values()),
             timers=tuple(self._timers.clear()),
-            callbacks=tuple(handle for handle in self._ready if not handle.cancelled),
+            callbacks=tuple(entry for entry in self._ready if not entry.retired),
             signals=numbers,
             children=children,
             held=self._held,

@@ -22,20 +22,49 @@ def _nothing() -> None:
     """Stand in for the callback of a cancelled handle."""
 
 
-class Handle:
+class QueueEntry:
+    """What an event loop's queue holds: something with one slot, ``_call``, that the loop calls.
+
+    A class of the caller's own may derive from it: an object that is scheduled again and again,
+    such as a task, then needs no handle beside it, which makes each turn cheaper.
+    """
+
+    __slots__ = ("_call",)
+
+    _call: Callable[[], object]
+
+    def retire(self) -> None:
+        """See to it that the entry, which may be in the queue still, is not called any more."""
+        self._call = _nothing
+
+    @property
+    def retired(self) -> bool:
+        """Whether it is not to be called any more."""
+        return self._call is _nothing
+
+    @property
+    def receiver(self) -> object:
+        """The object whose method is the callback; ``None`` for another one, or with arguments.
+
+        By it a tool can tell whose turn it is, a task's for example.
+        """
+        return getattr(self._call, "__self__", None)
+
+
+class Handle(QueueEntry):
     """A callback and its arguments, to be called by an event loop.
 
     Most handles are made by the loop. One of the caller's own can be given to
     :meth:`tulip_poll.EventLoop.schedule` again and again, which allocates nothing.
     """
 
-    __slots__ = ("_call",)
+    __slots__ = ()
 
     def __init__(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Bind ``callback`` to ``args``; nothing is called yet."""
         # Without arguments the callback itself is the call: a partial costs 60 ns to make.
         call: Callable[..., object] = partial(callback, *args) if args else callback
-        self._call: Callable[[], object] = call
+        self._call = call
 
     def cancel(self) -> None:
         """See to it that the callback is not called (again). Twice is once.
@@ -49,14 +78,6 @@ class Handle:
     def cancelled(self) -> bool:
         """Whether the handle was cancelled, or its descriptor's interest removed."""
         return self._call is _nothing
-
-    @property
-    def receiver(self) -> object:
-        """The object whose method is the callback; ``None`` for another one, or with arguments.
-
-        By it a tool can tell whose turn it is, a task's for example.
-        """
-        return getattr(self._call, "__self__", None)
 
     @override
     def __repr__(self) -> str:

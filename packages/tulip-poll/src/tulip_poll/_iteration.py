@@ -16,7 +16,7 @@ from threading import current_thread, get_ident
 from typing import TypeAlias, TypeVarTuple
 
 from tulip_poll._errors import ClosedError, WrongThreadError
-from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._handle import Handle, QueueEntry, TimerHandle
 from tulip_poll._pollster import Pollster
 from tulip_poll._source import source_of
 from tulip_poll._stats import SlowCallback, log_slow_callback
@@ -26,9 +26,9 @@ from tulip_poll._wakeup import Wakeup
 
 Ts = TypeVarTuple("Ts")
 
-ExceptionHandler: TypeAlias = Callable[[Exception, Handle], object]
+ExceptionHandler: TypeAlias = Callable[[Exception, QueueEntry], object]
 
-Arrange: TypeAlias = Callable[[deque[Handle]], int]
+Arrange: TypeAlias = Callable[[deque[QueueEntry]], int]
 """Puts the queue of a round in order, and returns how many of it run in this round."""
 
 POLL_AFTER = 256
@@ -64,8 +64,8 @@ class Iteration:
         self._clock = clock
         self.time = clock
         self._arrange = arrange
-        self._ready: deque[Handle] = deque()
-        self.schedule_here: Callable[[Handle], object] = self._ready.append
+        self._ready: deque[QueueEntry] = deque()
+        self.schedule_here: Callable[[QueueEntry], object] = self._ready.append
         self._timers = TimerQueue()
         self._wakeup = Wakeup()
         # How many registrations are the loop's own, and never keep run() from ending.
@@ -92,14 +92,14 @@ class Iteration:
         self._ready.append(handle)
         return handle
 
-    def schedule(self, handle: Handle) -> None:
-        """Put a handle of the caller's own into the queue, as ``call_soon`` does with a new one.
+    def schedule(self, entry: QueueEntry) -> None:
+        """Put a handle, or another entry of the caller's own, into the queue.
 
         It can be scheduled again and again. In the queue twice, it is called twice.
         """
         if get_ident() != self._thread:
             self._enter_with_work()
-        self._ready.append(handle)
+        self._ready.append(entry)
 
     def check_thread(self) -> None:
         """Do nothing in the loop's own thread, and after ``close``.
@@ -279,7 +279,8 @@ class Iteration:
         self._rounds += 1
         self._callbacks += count
         self._unpolled += count
-        popleft, handle = ready.popleft, NOBODY
+        popleft = ready.popleft
+        handle: QueueEntry = NOBODY
         try:
             if self._slow_seconds is None:
                 for _ in range(count):
@@ -298,7 +299,7 @@ class Iteration:
         # hold the callback, whose object may keep the exception.
         handle = NOBODY
 
-    def _call_timed(self, handle: Handle, limit: float) -> None:
+    def _call_timed(self, handle: QueueEntry, limit: float) -> None:
         # The callback may cancel its own handle, which could not be named then.
         call, began = handle._call, self._clock()
         try:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import final
 
-from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._handle import Handle, QueueEntry, TimerHandle
 
 logger = logging.getLogger("tulip_poll")
 
@@ -55,7 +55,7 @@ class Leftovers:
     readers: tuple[Handle, ...] = ()
     writers: tuple[Handle, ...] = ()
     timers: tuple[TimerHandle, ...] = ()
-    callbacks: tuple[Handle, ...] = ()
+    callbacks: tuple[QueueEntry, ...] = ()
     signals: tuple[int, ...] = ()
     children: tuple[int, ...] = ()
     held: int = 0

@@ -15,7 +15,7 @@ from collections import deque
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from tulip_poll._handle import Handle, TimerHandle
+from tulip_poll._handle import QueueEntry, TimerHandle
 
 # Below this many entries a rebuild is not worth its call.
 FEW = 64
@@ -56,7 +56,7 @@ class TimerQueue:
             self._dead[0] -= 1
         return None
 
-    def move_due(self, now: float, ready: deque[Handle]) -> None:
+    def move_due(self, now: float, ready: deque[QueueEntry]) -> None:
         """Append every timer due at ``now`` to ``ready``, the earliest first."""
         heap = self.heap
         while heap and heap[0][0] <= now:

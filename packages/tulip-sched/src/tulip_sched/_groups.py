@@ -80,7 +80,7 @@ class TaskGroup:
         task._join_scope(self.scope)
         task.start()
         self._tasks[task] = None
-        task.add_done_callback(self._ended)
+        task._callbacks.append(self._ended)
 
     @overload
     def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Coroutine[T]: ...

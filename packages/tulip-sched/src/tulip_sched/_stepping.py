@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from contextvars import copy_context
 from typing import Any, Final, cast
 
-from tulip_poll import Handle
+from tulip_poll import QueueEntry
 from tulip_sched._context import Context
 from tulip_sched._coroutine import Gen, coroutine
 from tulip_sched._errors import Cancelled, SuspendError
@@ -33,12 +33,10 @@ def WOKEN() -> None:  # noqa: N802 - a constant that is called like the undo fun
     """Stand in for the undo function of a task that is in the queue and blocked no more."""
 
 
-NOT_STARTED: Final = Handle(WOKEN)
-
 _numbers = itertools.count(1)
 
 
-class Stepper:
+class Stepper(QueueEntry):
     """One stack of coroutines, run step by step; what a `Task` is to those that suspend it."""
 
     __slots__ = (
@@ -50,7 +48,6 @@ class Stepper:
         "_coro",
         "_done",
         "_error",
-        "_handle",
         "_name",
         "_result",
         "_root",
@@ -58,11 +55,12 @@ class Stepper:
         "_scope",
         "_send",
         "_since",
+        "_started",
         "_undo",
     )
 
     # Set by start().
-    _again: Callable[[Handle], object]
+    _again: Callable[[QueueEntry], object]
     _clock: Callable[[], float]
 
     def __init__(self, coro: Any, name: str | None) -> None:
@@ -74,7 +72,6 @@ class Stepper:
         self._coro = coro
         self._name = name
         self._run = copy_context().run
-        self._handle: Handle = NOT_STARTED
         self._context: Context = None  # type: ignore[assignment]  # until start()
         self._scope: CancelScope | None = None
         self._base: CancelScope | None = None
@@ -84,6 +81,7 @@ class Stepper:
         self._result: Any = None
         self._cancel_pending = False
         self._done = False
+        self._started = False
 
     @property
     def name(self) -> str:
@@ -109,7 +107,7 @@ class Stepper:
     def _wake(self) -> None:
         """Make the task runnable, for whoever it is blocked by; a late call does nothing."""
         if self._undo is not None and self._undo is not WOKEN:
-            self._context.eventloop.schedule(self._handle)
+            self._context.eventloop.schedule(self)
             self._undo = WOKEN
 
     def callback_source(self) -> str:
@@ -135,7 +133,7 @@ class Stepper:
 
     def _throw(self, error: BaseException) -> None:
         """Resume the blocked task with an error, in the loop's next round."""
-        self._context.eventloop.schedule(self._handle)
+        self._context.eventloop.schedule(self)
         self._undo = WOKEN
         self._error = error
 
@@ -159,7 +157,8 @@ class Stepper:
         except StopIteration as stop:
             context.current_task = None
             self._result = stop.value
-            self._finish(self._forgotten_yield())
+            blocked = self._undo is not None
+            self._finish(self._forgotten_yield() if blocked else None)
             error = None
             del self  # as below
         except BaseException as exc:  # noqa: BLE001 - a task keeps whatever ended it
@@ -174,7 +173,7 @@ class Stepper:
             if yielded is TURN and self._undo is None:
                 if self._cancel_pending:
                     self._error = self._order_to_stop()
-                self._again(self._handle)
+                self._again(self)
             elif yielded is not None or self._undo is None:
                 self._refuse(yielded)
 
@@ -197,10 +196,9 @@ class Stepper:
         else:
             self._throw(error)
 
-    def _forgotten_yield(self) -> SuspendError | None:
-        undo, self._undo = self._undo, None
-        if undo is None:
-            return None
+    def _forgotten_yield(self) -> SuspendError:
+        undo = cast("Callable[[], object]", self._undo)
+        self._undo = None
         undo()
         return SuspendError(
             f"task {self.name!r} returned while blocked by {describe_undo(undo)}: "
@@ -224,14 +222,14 @@ class Stepper:
 
     def _check_thread(self) -> None:
         """Refuse a call from another thread than that of the run, before anything is changed."""
-        if self._handle is not NOT_STARTED and not self._done:
+        if self._started and not self._done:
             self._context.check_thread()
 
     # -- cancellation ------------------------------------------------------------------------
 
     def _join_scope(self, scope: CancelScope) -> None:
         """Before the start: continue the chain of scopes with the scope of a group."""
-        if self._handle is not NOT_STARTED or self._done:
+        if self._started or self._done:
             raise self._refused_start()
         self._scope = self._base = scope
         assert scope._members is not None
@@ -294,7 +292,7 @@ class Stepper:
         return Cancelled(f"task {self.name!r} was told to stop")
 
     def _refused_start(self) -> RuntimeError:
-        if self._handle is NOT_STARTED:
+        if not self._started:
             return RuntimeError(f"task {self.name!r} is done: it cannot be started")
         return RuntimeError(f"task {self.name!r} was already started")
 

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast, final
 from weakref import ref
 
-from tulip_poll import Handle, WrongThreadError
+from tulip_poll import WrongThreadError
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, TaskCancelledError
 from tulip_sched._failures import logger, note_failure
 from tulip_sched._scopes import is_cancelled
-from tulip_sched._stepping import NOT_STARTED, WOKEN, Stepper
+from tulip_sched._stepping import WOKEN, Stepper
 from tulip_sched._typing import override
 
 T = TypeVar("T")
@@ -64,21 +64,22 @@ class Task(Stepper, Generic[T]):
         Raises:
             RuntimeError: The task was started before.
         """
-        if self._handle is not NOT_STARTED or self._done:
+        if self._started or self._done:
             raise self._refused_start()
         context = self._context = current_context()
-        self._handle = handle = Handle(self._step)
+        self._started = True
+        self._call = self._step
         loop = context.eventloop
         self._again = loop.schedule_here
         self._clock = loop.time
         if self._timeout is not None:
             self._root_scope().deadline = loop.time() + self._timeout
         if self._base is not None:
-            self._update_cancellation()
+            self._cancel_pending = is_cancelled(self._base)
         starter = context.current_task
         self._starter = None if starter is None else ref(starter)
         context.tasks[self] = None
-        loop.schedule(handle)
+        loop.schedule(self)
 
     def cancel(self) -> None:
         """Order the task to stop: every suspension in it raises `Cancelled` from now on.
@@ -88,7 +89,7 @@ class Task(Stepper, Generic[T]):
         """
         if self._done:
             return
-        if self._handle is NOT_STARTED:
+        if not self._started:
             self._coro.close()
             self._context = current_context()
             self._cancelled = True
@@ -188,7 +189,7 @@ class Task(Stepper, Generic[T]):
     def __repr__(self) -> str:
         if not self._done:
             state = "runnable" if self._undo is None or self._undo is WOKEN else "blocked"
-            state = state if self._handle is not NOT_STARTED else "not started"
+            state = state if self._started else "not started"
         elif self._exception is None:
             state = "returned"
         else:
@@ -208,7 +209,7 @@ class Task(Stepper, Generic[T]):
     def _refuse_waiter(self, waiter: "Task[Any]") -> None:
         if waiter is self:
             raise RuntimeError(f"task {self.name!r} cannot wait for itself")
-        if self._handle is NOT_STARTED:
+        if not self._started:
             raise RuntimeError(f"task {self.name!r} was never started: call its start() first")
         if waiter._context is not self._context:
             raise WrongThreadError(
@@ -236,22 +237,15 @@ class Task(Stepper, Generic[T]):
         self._done = True
         if self._scope is not self._base and self._scope is not self._root and exc is None:
             exc = RuntimeError(f"task {self.name!r} ended inside {self._scope!r}")
-        if isinstance(exc, Cancelled):
-            exc = self._translate(exc)
-        self._exception = exc
+        if exc is not None:
+            exc = self._note_end(exc)
         context = self._context
         context.tasks.pop(self, None)
-        self._leave_scopes()
+        if self._scope is not None:
+            self._leave_scopes()
         # What is no longer needed goes now: a result may be kept for long after the stack.
-        self._root = None
-        # It may be in the queue still.
-        self._handle.cancel()
         del self._coro, self._send, self._run
-        if exc is not None:
-            self._traceback = exc.__traceback__
-        if exc is not None and not self._cancelled:
-            # Even if somebody waits: whoever does may be cancelled and never look.
-            note_failure(context, self, exc)
+        self.retire()
         callbacks = self._callbacks
         if callbacks:
             self._callbacks = []
@@ -260,6 +254,17 @@ class Task(Stepper, Generic[T]):
                     callback(self)
                 except BaseException as error:  # noqa: BLE001 - handed on to the loop
                     context.eventloop.call_soon(_reraise, error)
+
+    def _note_end(self, exc: BaseException) -> BaseException:
+        """Keep what the task ended by, and have it reported unless somebody asks."""
+        if isinstance(exc, Cancelled):
+            exc = self._translate(exc)
+        self._exception = exc
+        self._traceback = exc.__traceback__
+        if not self._cancelled:
+            # Even if somebody waits: whoever does may be cancelled and never look.
+            note_failure(self._context, self, exc)
+        return exc
 
     def _translate(self, exc: Cancelled) -> BaseException:
         """Say what a cancelled task says to those who ask for its result."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import final
 
-from tulip_poll import EventLoop, Handle, Leftovers
+from tulip_poll import EventLoop, Leftovers, QueueEntry
 from tulip_sched._context import Context, current_context, set_context_provider
 from tulip_sched._watch import Watch
 
@@ -104,7 +104,7 @@ def _of_loop(left: Leftovers) -> list[str]:
     return found
 
 
-def _is_parked(handle: Handle) -> bool:
+def _is_parked(handle: QueueEntry) -> bool:
     watch = handle.receiver
     return isinstance(watch, Watch) and watch.idle()
 

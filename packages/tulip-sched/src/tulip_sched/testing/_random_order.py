@@ -4,7 +4,7 @@ from collections import deque
 from random import Random
 from typing import final
 
-from tulip_poll import Handle
+from tulip_poll import QueueEntry
 from tulip_sched._scopes import CancelScope
 from tulip_sched._task import Task
 from tulip_sched._typing import override
@@ -31,10 +31,10 @@ class RandomOrder:
     __slots__ = ("_random", "seed")
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
+        self.seed: int = seed
         self._random = Random(seed)  # noqa: S311 - repeatable, and nobody's secret
 
-    def __call__(self, queue: deque[Handle]) -> int:
+    def __call__(self, queue: deque[QueueEntry]) -> int:
         """Put the queue into this round's order; return how many of it run now."""
         count = len(queue)
         if count < 2:
@@ -57,6 +57,6 @@ class RandomOrder:
         return f"RandomOrder({self.seed})"
 
 
-def _may_move(handle: Handle) -> bool:
+def _may_move(handle: QueueEntry) -> bool:
     """Return whether a handle is the turn of a task, or an event that makes it one's turn."""
     return isinstance(handle.receiver, Task | Watch | CancelScope)
