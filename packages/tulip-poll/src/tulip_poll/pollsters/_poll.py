@@ -37,7 +37,8 @@ def _open() -> Facility:
 class PollPollster(Pollster):
     """Watch descriptors with ``poll()``.
 
-    A descriptor that was closed while registered is returned as ready once, and dropped.
+    A descriptor that was closed while registered is returned as ready once, and dropped. But
+    poll() goes by numbers: if the number is another file's by then, it watches that one.
 
     Source: POSIX.1-2017 poll().
     """

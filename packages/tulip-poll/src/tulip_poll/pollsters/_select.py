@@ -23,7 +23,8 @@ NOT_OPEN = (errno.EBADF, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK))
 class SelectPollster(Pollster):
     """Watch descriptors with ``select()``.
 
-    A descriptor that was closed while registered is returned as ready once, and dropped.
+    A descriptor that was closed while registered is returned as ready once, and dropped. But
+    select() goes by numbers: if the number is another file's by then, it watches that one.
 
     Source: POSIX.1-2017 select(); Winsock select().
     """
