@@ -8,10 +8,8 @@ import ssl
 
 import pytest
 from embedded_server import Certificates, start_server
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.http.running import Script, in_loop
+from tests.http.running import Script, in_loop, in_virtual_time
 from tests.http.test_wire import NOT_HTTP
 from tulip_http import (
     CertificateError,
@@ -126,7 +124,7 @@ async def test_cut_short(data: bytes, message: str) -> None:
                     await response.read()
 
 
-@in_loop
+@in_virtual_time
 async def test_a_server_that_never_answers() -> None:
     for data in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"):
         async with Script(data, hang=True) as server, Client(timeout=0.05) as client:
@@ -134,7 +132,7 @@ async def test_a_server_that_never_answers() -> None:
                 await client.get(server.url())
 
 
-@in_loop
+@in_virtual_time
 async def test_a_server_that_does_not_listen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -213,28 +211,3 @@ async def test_a_reset_connection() -> None:
             assert isinstance(error, HTTPError)
             assert "reset" in str(error)
             assert isinstance(error.__cause__, Exception)
-
-
-@pytest.mark.slow
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.binary(max_size=200), st.booleans(), st.booleans())
-def test_arbitrary_answers_give_a_response_or_an_error(
-    tail: bytes, start: bool, chunked: bool
-) -> None:
-    """No hang, nothing outside the tree."""
-    begin = b"HTTP/1.1 200 OK\r\n" if start else b""
-    begin += b"Transfer-Encoding: chunked\r\n\r\n" if start and chunked else b""
-
-    @in_loop
-    async def fetch() -> None:
-        async with Script(begin + tail) as server, Client(timeout=1) as client:
-            try:
-                response = await client.get(server.url())
-            except HTTPError as error:
-                assert error.request is not None  # noqa: PT017 - either outcome is fine
-            else:
-                assert response.status_code >= 100
-
-    fetch()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from embedded_server import Certificates, EmbeddedServer, start_server
 
-from tests.http.running import Script, eventually, in_loop
+from tests.http.running import Script, eventually, in_loop, in_virtual_time
 from tulip_http import (
     Client,
     ClientClosed,
@@ -188,7 +188,7 @@ async def test_connections_are_kept() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_a_kept_connection_that_the_server_closed_is_noticed() -> None:
     """At once after the answer, and after a while; for requests that can be repeated and not."""
     server = await start_server()
@@ -314,7 +314,7 @@ async def test_tls() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_limits_of_connections_hold_and_nobody_overtakes() -> None:
     server = await start_server()
     limits = Limits(max_connections=2)
@@ -332,7 +332,7 @@ async def test_limits_of_connections_hold_and_nobody_overtakes() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_an_idle_connection_makes_room_for_another_host() -> None:
     one, two = await start_server(), await start_server()
     async with Client(limits=Limits(max_connections=1)) as client:
@@ -348,7 +348,7 @@ async def test_an_idle_connection_makes_room_for_another_host() -> None:
     await two.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_a_limit_per_host() -> None:
     one, two = await start_server(), await start_server()
     async with Client(limits=Limits(max_per_host=1)) as client:
@@ -361,7 +361,7 @@ async def test_a_limit_per_host() -> None:
     await two.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_waiting_for_a_connection_ends() -> None:
     server = await start_server()
     timeout = Timeout(pool=0.05)
@@ -377,7 +377,7 @@ async def test_waiting_for_a_connection_ends() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_idle_connections_are_closed_in_time() -> None:
     server = await start_server()
     async with Client(limits=Limits(idle_seconds=0.03)) as client:
@@ -430,7 +430,7 @@ async def test_a_large_upload() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_an_answer_that_comes_before_the_request_is_sent() -> None:
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno\n"
     body = bytes(20_000_000)
@@ -440,7 +440,7 @@ async def test_an_answer_that_comes_before_the_request_is_sent() -> None:
             assert (response.status_code, response.text) == (413, "no\n")
 
 
-@in_loop
+@in_virtual_time
 async def test_cancelling_leaves_no_descriptor_and_no_place() -> None:
     server = await start_server()
     async with Client(limits=Limits(max_connections=2)) as client:
@@ -467,8 +467,7 @@ async def test_closing_ends_what_is_under_way() -> None:
     await server.stop()
 
 
-@pytest.mark.slow
-@in_loop
+@in_virtual_time
 async def test_timeouts() -> None:
     server = await start_server()
     async with Client(timeout=Timeout(read=0.3)) as client:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from embedded_server import start_server
 
-from tests.http.running import Script, in_loop
+from tests.http.running import Script, in_loop, in_virtual_time
 from tulip_http import Client, LocalProtocolError, Request, Timeout, WriteTimeout, run, sleep
 
 PIECES = [b"one ", b"", b"two ", b"three" * 100_000]
@@ -123,7 +123,7 @@ async def test_a_stream_is_sent_once() -> None:
     assert pickle.loads(pickle.dumps(request)).stream is None
 
 
-@in_loop
+@in_virtual_time
 async def test_an_early_answer_ends_the_upload() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
@@ -135,8 +135,7 @@ async def test_an_early_answer_ends_the_upload() -> None:
         assert (response.status_code, response.text) == (413, "no\n")
 
 
-@pytest.mark.slow
-@in_loop
+@in_virtual_time
 async def test_a_body_that_takes_long_is_not_the_servers_silence() -> None:
     async def late() -> AsyncIterator[bytes]:
         for _ in range(4):
@@ -163,8 +162,7 @@ def test_a_dropped_response_gives_its_connection_back() -> None:
     run(main())
 
 
-@pytest.mark.slow
-@in_loop
+@in_virtual_time
 async def test_a_caller_may_take_its_time_between_pieces() -> None:
     server = await start_server()
     client = Client(timeout=Timeout(read=0.3, total=0.5))
@@ -179,7 +177,7 @@ async def test_a_caller_may_take_its_time_between_pieces() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_reading_whole_takes_no_longer_than_the_total() -> None:
     server = await start_server()
     client = Client(timeout=Timeout(total=0.1))
@@ -189,7 +187,7 @@ async def test_reading_whole_takes_no_longer_than_the_total() -> None:
     await server.stop()
 
 
-@in_loop
+@in_virtual_time
 async def test_a_server_that_stops_listening_to_a_stream() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:

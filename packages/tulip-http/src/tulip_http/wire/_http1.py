@@ -274,12 +274,19 @@ class ResponseParser:
     def _check_head(self, head: ResponseHead) -> None:
         raw, self._raw = self._raw, b""
         self._check_count(head.fields)
+        # What follows the head came with it, perhaps, so the length of all says little.
+        if len(raw) > self._max_head and self._size(head) > self._max_head:
+            raise RemoteProtocolError(f"the response's head is larger than {self._max_head} bytes")
         # llhttp also reads RTSP/ and ICE/, and versions that never had this form on the wire.
         if not raw.startswith(b"HTTP/1.") and not raw.lstrip(b"\r\n").startswith(b"HTTP/1."):
             raise RemoteProtocolError(explain(raw, "Expected HTTP/1.0 or HTTP/1.1"))
         # RFC 9110 section 7.8; without it llhttp does not say where the other protocol begins.
         if head.status == 101 and b"upgrade" not in _options(head):
             raise RemoteProtocolError("status 101 without Connection: upgrade switches to nothing")
+
+    @staticmethod
+    def _size(head: ResponseHead) -> int:
+        return sum(len(name) + len(value) + 4 for name, value in head.fields)
 
     def _check_count(self, fields: list[tuple[bytes, bytes]]) -> None:
         if len(fields) > self._max_fields:
