@@ -1,11 +1,20 @@
 """Two transports connected to each other, in every way this layer offers."""
 
+import os
 import socket
 from collections.abc import Callable
 from typing import TypeAlias
 
 from tests.opponents.certificates import Certificates
-from tulip_net import Gen, SocketTransport, Transport, coroutine, create_task, start_tls
+from tulip_net import (
+    Gen,
+    PipeTransport,
+    SocketTransport,
+    Transport,
+    coroutine,
+    create_task,
+    start_tls,
+)
 from tulip_net.testing import FaultyTransport, MakePair, memory_pair
 
 Wrapper: TypeAlias = Callable[[MakePair], MakePair]
@@ -31,6 +40,13 @@ async def tcp() -> tuple[Transport, Transport]:
 async def memory() -> tuple[Transport, Transport]:
     """Two ends of a memory pair."""
     return memory_pair()
+
+
+@coroutine
+async def pipes() -> tuple[Transport, Transport]:
+    """Two pipes, one in each direction."""
+    (here, there), (back, forth) = os.pipe(), os.pipe()
+    return PipeTransport(here, forth), PipeTransport(back, there)
 
 
 def faulty(below: MakePair) -> MakePair:
@@ -67,6 +83,7 @@ def every_pair(certificates: Certificates) -> dict[str, MakePair]:
     return {
         "unix": unix,
         "tcp": tcp,
+        "pipes": pipes,
         "memory": memory,
         "faulty tcp": faulty(tcp),
         "faulty memory": faulty(memory),
@@ -78,6 +95,6 @@ def every_pair(certificates: Certificates) -> dict[str, MakePair]:
     }
 
 
-WHOLE = ["unix", "tcp", "memory", "faulty tcp", "faulty memory"]
+WHOLE = ["unix", "tcp", "pipes", "memory", "faulty tcp", "faulty memory"]
 TLS = ["tls", "tls in memory", "tls with half close", "tls over faulty tcp", "tls in tls"]
 HALF_CLOSING = [*WHOLE, "tls in memory", "tls with half close", "tls over faulty tcp"]

@@ -3,6 +3,7 @@
 Run with two files: a server's key and certificates, and the authority's certificate.
 """
 
+import os
 import socket
 import ssl
 import sys
@@ -25,6 +26,7 @@ from tulip_net import (
     ConnectError,
     Connector,
     Coroutine,
+    DatagramTransport,
     Gen,
     HttpProxy,
     IncompleteReadError,
@@ -32,6 +34,8 @@ from tulip_net import (
     Listener,
     NamesCache,
     NetError,
+    PipeEnd,
+    PipeTransport,
     ProxyError,
     ResolveError,
     Resolver,
@@ -65,9 +69,12 @@ from tulip_net import (
     listen_unix,
     map_over,
     move_on_after,
+    open_datagram,
     par,
     proxy_from_url,
+    recv_descriptors,
     run,
+    send_descriptors,
     serve,
     server_context,
     shield,
@@ -220,6 +227,35 @@ async def write_in_small_pieces() -> bytes:
         return received
 
 
+async def use_datagrams_pipes_and_descriptors() -> bytes:
+    """Send a datagram; pass the end of a pipe over a Unix socket, and read from it."""
+    server = await open_datagram(local=("127.0.0.1", 0))
+    assert_type(server, DatagramTransport)
+    address = server.local_address
+    assert isinstance(address, tuple)
+    client = await open_datagram(remote=(address[0], address[1]))
+    await client.send(b"datagram")
+    data, sender = await server.recv_from()
+    assert_type(sender, Address)
+    await server.send_to(data, sender)
+    assert_type(await client.recv(), bytes)
+    reading, writing = os.pipe()
+    end: PipeEnd = writing
+    pipe: Transport = PipeTransport(send=end)
+    ours, theirs = (SocketTransport(sock) for sock in pair())
+    await send_descriptors(ours, [reading])
+    os.close(reading)
+    received, descriptors = await recv_descriptors(theirs)
+    assert_type(received, bytes)
+    assert_type(descriptors, list[int])
+    await pipe.send(b"through ", b"a pipe")
+    other = PipeTransport(descriptors[0])
+    answer = await other.recv(100)
+    for each in (server, client, pipe, other, ours, theirs):
+        each.close()
+    return answer
+
+
 @coroutine
 def meet_the_errors() -> Gen[None]:
     """Have each failure of the network named."""
@@ -332,5 +368,6 @@ if __name__ == "__main__":
     run(connect_by_our_own_names())
     run(connect_through_proxies())
     assert run(write_in_small_pieces()) == b"onetwo"
+    assert run(use_datagrams_pipes_and_descriptors()) == b"through a pipe"
     run(meet_the_errors())
     assert run(use_what_lies_below()) == [1, 2, 6, 7]

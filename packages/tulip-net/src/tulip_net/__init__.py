@@ -20,13 +20,16 @@ Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (se
 one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups`
 (threads for names), `_resolve` (from a name to addresses), `_names` (a cache, a map), `_connect`
 (Happy Eyeballs), ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file
-system); and apart, for tests, ``testing/``.
+system), `_descriptors` (passed over those), `_pipe`, `_datagram`; and apart, for tests,
+``testing/``.
 """
 
 from tulip_net._address import Address, AddressInfo
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
 from tulip_net._connect import Connector, connect, create_connection, create_transport
+from tulip_net._datagram import DatagramTransport, open_datagram
+from tulip_net._descriptors import recv_descriptors, send_descriptors
 from tulip_net._errors import (
     BrokenError,
     CertificateError,
@@ -42,6 +45,7 @@ from tulip_net._errors import (
 from tulip_net._listen import listen
 from tulip_net._listener import Listener
 from tulip_net._names import NamesCache, StaticNames
+from tulip_net._pipe import PipeEnd, PipeTransport
 from tulip_net._resolve import Resolver, getaddrinfo
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
@@ -96,6 +100,7 @@ __all__ = [
     "ConnectError",
     "Connector",
     "Coroutine",
+    "DatagramTransport",
     "Gen",
     "HttpProxy",
     "IncompleteReadError",
@@ -103,6 +108,8 @@ __all__ = [
     "Listener",
     "NamesCache",
     "NetError",
+    "PipeEnd",
+    "PipeTransport",
     "ProxyError",
     "ResolveError",
     "Resolver",
@@ -136,9 +143,12 @@ __all__ = [
     "listen_unix",
     "map_over",
     "move_on_after",
+    "open_datagram",
     "par",
     "proxy_from_url",
+    "recv_descriptors",
     "run",
+    "send_descriptors",
     "serve",
     "server_context",
     "shield",

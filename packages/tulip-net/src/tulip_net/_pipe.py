@@ -1,0 +1,209 @@
+"""Transports over pipes, and over whatever else is read and written by descriptor.
+
+Source: pipe(7), "I/O on pipes and FIFOs"; POSIX.1-2017 write() for ``O_NONBLOCK`` and ``EPIPE``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import warnings
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, TypeAlias, final
+
+from tulip_net._errors import BrokenError
+from tulip_net._gather import Gathered
+from tulip_net._send_file import FilePart, send_by_reading
+from tulip_net._typing import override
+from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["PipeEnd", "PipeTransport"]
+
+
+class _File(Protocol):
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+PipeEnd: TypeAlias = int | _File
+"""A descriptor, or a file object that has one, such as a child process's ``stdin``."""
+
+
+@final
+class PipeTransport:
+    """A `Transport` over one pipe, or over two, one in each direction.
+
+    Args:
+        receive: The end to read from: of a pipe, a FIFO, a terminal; ``None`` for none.
+        send: The end to write to; ``None`` for none. It may be the same as ``receive``.
+
+    The transport owns both from now on, and makes them non-blocking: so they are then for every
+    process that shares them. `send_eof` closes the end to write to.
+
+    Raises:
+        ValueError: Neither was given, or one is a file on disk, which is always ready.
+        OSError: One is closed.
+    """
+
+    __slots__ = ("__weakref__", "_incoming", "_outgoing", "_ready", "_sending", "_unsent")
+
+    def __init__(self, receive: PipeEnd | None = None, send: PipeEnd | None = None) -> None:
+        if receive is None and send is None:
+            raise ValueError("a pipe transport needs an end to read from, or to write to, or both")
+        self._incoming = None if receive is None else _End(receive)
+        if send is None or send == receive:
+            self._outgoing = None if send is None else self._incoming
+        else:
+            self._outgoing = _End(send)
+        self._ready = True
+        self._sending = False
+        self._unsent = 0
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes of the last `send` had not gone out when it was cancelled or failed."""
+        return self._unsent
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return all(end is None or end.fd < 0 for end in (self._incoming, self._outgoing))
+
+    @coroutine
+    def recv(self, limit: int) -> Gen[bytes]:
+        """Wait for data and return some of it. See `Transport.recv`."""
+        if limit < 1:
+            raise ValueError(f"read limit must be at least 1, got {limit}")
+        end = self._end(self._incoming, "receiving")
+        while True:
+            if not self._ready:
+                end.watch.block_r()
+                yield
+            try:
+                data = os.read(end.fd, limit)
+            except BlockingIOError:
+                self._ready = False
+                continue
+            except OSError as error:
+                if error.errno != errno.EIO or end.fd < 0:
+                    self._fail("receiving", end, error)
+                data = b""  # how a terminal says that nobody is at its other side any more
+            self._ready = len(data) == limit or not data
+            return data
+
+    @coroutine
+    def recv_into(self, buffer: Buffer) -> Gen[int]:
+        """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
+        with memoryview(buffer) as view, view.cast("B") as room:
+            if not room.nbytes:
+                raise ValueError("cannot receive into a buffer of 0 bytes")
+            data = yield from self.recv(room.nbytes)
+            room[: len(data)] = data
+            return len(data)
+
+    @coroutine
+    def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
+        """Send all of ``data`` and ``more``. See `Transport.send`."""
+        end = self._end(self._outgoing, "sending")
+        if self._sending:
+            raise BusyError(f"another task is already sending on {self!r}")
+        gathered = Gathered((data, *more))
+        self._unsent = gathered.left
+        self._sending = True
+        try:
+            while gathered.left:
+                try:
+                    gathered.advance(os.writev(end.fd, gathered.first()))
+                except BlockingIOError:
+                    end.watch.block_w()
+                    yield
+                except OSError as error:
+                    self._fail("sending", end, error)
+                self._unsent = gathered.left
+            if end.fd < 0:
+                raise ClosedError(f"sending on {self!r}, which was closed")
+        finally:
+            self._sending = False
+
+    @coroutine
+    def send_file(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> Gen[int]:
+        """Send a file, or a part of it. See `Transport.send_file`."""
+        return (yield from send_by_reading(self, FilePart(file, offset, count)))
+
+    @coroutine
+    async def send_eof(self) -> None:
+        """Close the end to write to. See `Transport.send_eof`."""
+        end = self._end(self._outgoing, "ending")
+        if self._sending:
+            raise BusyError(f"another task is still sending on {self!r}")
+        if end is self._incoming:
+            raise ValueError(f"{self!r} has one descriptor for both directions")
+        end.close()
+
+    def close(self) -> None:
+        """Close both ends now. See `Transport.close`."""
+        self._ready = True  # receiving then runs into the closed descriptor
+        for end in (self._incoming, self._outgoing):
+            if end is not None:
+                end.close()
+
+    @coroutine
+    async def aclose(self) -> None:
+        """The same as `close`: a pipe's end needs no waiting."""
+        self.close()
+
+    def _end(self, end: _End | None, doing: str) -> _End:
+        if end is None:
+            raise ValueError(f"{doing} is not what {self!r} was made for")
+        return end
+
+    def _fail(self, doing: str, end: _End, error: OSError) -> NoReturn:
+        if end.fd < 0:
+            raise ClosedError(f"{doing} on {self!r}, which was closed") from None
+        raise BrokenError(f"{doing} on {self!r} failed: {error}") from error
+
+    @override
+    def __repr__(self) -> str:
+        ends = {"from": self._incoming, "to": self._outgoing}
+        shown = [f"{word} {end.name()}" for word, end in ends.items() if end is not None]
+        return f"<PipeTransport {' '.join(shown)}>"
+
+    def __del__(self) -> None:
+        if not hasattr(self, "_unsent") or self.closed:
+            return
+        text = f"{self!r} was dropped without a close"
+        warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+        with contextlib.suppress(WrongThreadError):  # the garbage collector runs in any thread
+            self.close()
+
+
+class _End:
+    """A descriptor, its readiness, and who closes it."""
+
+    __slots__ = ("_file", "fd", "watch")
+
+    def __init__(self, file: PipeEnd) -> None:
+        self.fd = file if isinstance(file, int) else file.fileno()
+        mode = os.fstat(self.fd).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+            raise ValueError(f"{file!r} is on a disk: it has no readiness to wait for")
+        self.watch = Watch(self.fd)
+        self._file = file
+        os.set_blocking(self.fd, False)
+
+    def close(self) -> None:
+        if self.fd < 0:
+            return
+        self.watch.forget()
+        self.fd = -1
+        if isinstance(self._file, int):
+            os.close(self._file)
+        else:
+            self._file.close()
+
+    def name(self) -> str:
+        return "a closed end" if self.fd < 0 else f"descriptor {self.fd}"
