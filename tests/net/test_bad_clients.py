@@ -6,10 +6,10 @@ Those that take their time do so in virtual time: an hour of waiting takes none.
 import logging
 import socket
 import ssl
-import struct
 
 import pytest
 
+from tests.net.half_handshake import STOPS, HalfAHandshake
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BufferedReader,
@@ -121,7 +121,7 @@ def test_one_that_never_reads_is_cut_off_at_the_deadline() -> None:
     assert max(held) > 32 * 1024 * 1024
 
 
-@pytest.mark.parametrize("stop", [0, 0.5, 1, 1.01, 1.5, 2, 2.01])
+@pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_reset_at_each_step_of_the_handshake(
     certificates: Certificates,
@@ -137,7 +137,7 @@ def test_a_reset_at_each_step_of_the_handshake(
         listener = await listen("127.0.0.1")
         server = create_task(serve(echo, listener, ssl=certificates.server_context()))
         for _ in range(5):
-            await call_in_thread(reset_at, stop, context, listener.port)
+            await call_in_thread(visit, stop, context, listener.port)
         await is_served(await create_transport("127.0.0.1", listener.port, ssl=context))
         listener.close()
         with fail_after(5):
@@ -148,32 +148,6 @@ def test_a_reset_at_each_step_of_the_handshake(
     assert len(caplog.records) == 5
 
 
-def reset_at(stop: float, context: ssl.SSLContext, port: int) -> None:
-    """Speak TLS and reset the connection: at 0.5 in the middle of the first flight, at 1 after it.
-
-    Beyond 1 the server's answer is read, before (at 1.01) the first byte of the second flight.
-    """
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(into, out, server_hostname="localhost")
-    sock = socket.create_connection(("127.0.0.1", port))
-    # Lingering for 0 seconds: close() sends a RST at once (socket(7), SO_LINGER).
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    with sock:
-        done = False
-        while stop > 0 and not done:
-            done = advance(tls)
-            flight = out.read()
-            if flight:
-                sock.sendall(flight[: 1 + int(len(flight) * stop)])
-                stop -= 1
-            if stop > 0 and not done:
-                into.write(sock.recv(65536))
-
-
-def advance(tls: ssl.SSLObject) -> bool:
-    """Go on with the handshake; tell whether it is over."""
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        return False
-    return True
+def visit(stop: float, context: ssl.SSLContext, port: int) -> None:
+    tls = HalfAHandshake(context, server_hostname="localhost")
+    tls.reset_at(stop, socket.create_connection(("127.0.0.1", port)))
