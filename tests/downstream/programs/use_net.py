@@ -9,6 +9,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import assert_type
 
 from tulip_net import (
@@ -130,18 +131,31 @@ def talk_plainly() -> Gen[bytes]:
 async def talk_over_tls() -> str | None:
     """Serve and connect over TLS, under ``await``."""
     listener = await listen("127.0.0.1")
-    server = create_task(serve(shout, listener, ssl=server_context(SERVER_FILE)))
-    trusting = client_context()
+    strict = server_context(
+        SERVER_FILE,
+        alpn=("h2",),
+        client_authority=AUTHORITY_FILE,
+        names={"*.example": server_context(Path(SERVER_FILE))},
+    )
+    other = await listen(["127.0.0.1"], reuse_port=True)
+    server = create_task(serve(shout, listener, other, ssl=strict))
+    assert client_context() is client_context()
+    trusting = client_context("h2", authority=AUTHORITY_FILE, certificate=SERVER_FILE)
     assert_type(trusting, ssl.SSLContext)
-    trusting.load_verify_locations(AUTHORITY_FILE)
     transport = await create_transport("127.0.0.1", port_of(listener), ssl=trusting)
     assert isinstance(transport, SslTransport)
     version = transport.version
     assert_type(version, str | None)
+    assert transport.alpn_protocol == "h2"
+    assert_type(transport.peer_certificate, bytes | None)
+    assert_type(transport.cipher, tuple[str, str, int] | None)
+    assert_type(transport.session_reused, bool)
     await transport.send(b"secret\n")
     assert_type(await transport.recv(100), bytes)
+    assert_type(transport.session, ssl.SSLSession | None)
     await transport.aclose()
     listener.close()
+    other.close()
     await server
     return version
 
@@ -231,9 +245,7 @@ async def use_datagrams_pipes_and_descriptors() -> bytes:
     """Send a datagram; pass the end of a pipe over a Unix socket, and read from it."""
     server = await open_datagram(local=("127.0.0.1", 0))
     assert_type(server, DatagramTransport)
-    address = server.local_address
-    assert isinstance(address, tuple)
-    client = await open_datagram(remote=(address[0], address[1]))
+    client = await open_datagram(remote=("127.0.0.1", server.port))
     await client.send(b"datagram")
     data, sender = await server.recv_from()
     assert_type(sender, Address)

@@ -132,7 +132,8 @@ class SslTransport(ABC):
     def session(self) -> ssl.SSLSession | None:
         """The session, for a later `start_tls` to the same server to resume.
 
-        With TLS 1.3 the server sends it after the handshake: read something first.
+        With TLS 1.3 the server sends it after the handshake: read something first. Take it
+        before this transport is closed.
         """
         return self._tls.session
 
