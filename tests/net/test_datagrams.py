@@ -37,12 +37,6 @@ def free_udp_port() -> int:
         return port
 
 
-def port_of(transport: DatagramTransport) -> int:
-    address = transport.local_address
-    assert isinstance(address, tuple)
-    return address[1]
-
-
 @contextmanager
 def socat(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
@@ -63,7 +57,7 @@ def test_to_and_fro(host: str) -> None:
     @coroutine
     def main() -> Gen[None]:
         server = yield from open_datagram(local=(host, 0))
-        client = yield from open_datagram(remote=(host, port_of(server)), family=server_family())
+        client = yield from open_datagram(remote=(host, server.port), family=server_family())
         yield from client.send(b"question")
         data, address = yield from server.recv_from()
         assert (data, address) == (b"question", client.local_address)
@@ -153,7 +147,7 @@ def test_one_receiver_and_a_close_that_wakes_it() -> None:
 def test_a_cancelled_receive_takes_no_datagram() -> None:
     async def main() -> None:
         server = await open_datagram(local=("127.0.0.1", 0))
-        client = await open_datagram(remote=("127.0.0.1", port_of(server)))
+        client = await open_datagram(remote=("127.0.0.1", server.port))
         for number in range(50):
             task = create_task(server.recv())
             await sleep(0)
@@ -173,7 +167,7 @@ def test_a_cancelled_receive_takes_no_datagram() -> None:
 def test_a_flood_leaves_others_their_turns() -> None:
     async def main() -> None:
         server = await open_datagram(local=("127.0.0.1", 0))
-        client = await open_datagram(remote=("127.0.0.1", port_of(server)))
+        client = await open_datagram(remote=("127.0.0.1", server.port))
         turns = 0
 
         async def take_turns() -> None:
@@ -205,6 +199,8 @@ def test_unix_datagrams_wait_for_room() -> None:
             for number in range(1000):
                 await a.send(number.to_bytes(2, "big") * 500)
 
+        with pytest.raises(TypeError, match="has no port"):
+            _ = a.port
         sender = create_task(send_many())
         await sleep(0.001)
         assert not sender.done()
@@ -226,9 +222,9 @@ def test_what_cannot_be_opened() -> None:
         with pytest.raises(OSError, match=r"cannot receive at 192\.0\.2\.1:0: Cannot assign"):
             await open_datagram(local=("192.0.2.1", 0))
         first = await open_datagram(local=("127.0.0.1", 0), reuse_port=True)
-        second = await open_datagram(local=("127.0.0.1", port_of(first)), reuse_port=True)
+        second = await open_datagram(local=("127.0.0.1", first.port), reuse_port=True)
         with pytest.raises(OSError, match="Address already in use"):
-            await open_datagram(local=("127.0.0.1", port_of(first)))
+            await open_datagram(local=("127.0.0.1", first.port))
         with pytest.raises(ValueError, match=r"'localhost' is not a numeric address"):
             await first.send_to(b"x", ("localhost", 1))
         with pytest.raises(ValueError, match="Destination address required"):
@@ -311,7 +307,7 @@ def test_socat_answers() -> None:
 def test_socat_asks(tmp_path: Path) -> None:
     async def main() -> None:
         server = await open_datagram(local=("::1", 0))
-        with socat("-", f"UDP6:[::1]:{port_of(server)}") as process, fail_after(10):
+        with socat("-", f"UDP6:[::1]:{server.port}") as process, fail_after(10):
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(b"a question")

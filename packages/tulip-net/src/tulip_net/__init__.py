@@ -20,15 +20,15 @@ Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (se
 one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups`
 (threads for names), `_resolve` (from a name to addresses), `_names` (a cache, a map), `_connect`
 (Happy Eyeballs), ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file
-system), `_descriptors` (passed over those), `_pipe`, `_datagram`; and apart, for tests,
-``testing/``.
+system), `_descriptors` (passed over those), `_pipe`, `_datagram`, `_open_datagram`; and apart, for
+tests, ``testing/``.
 """
 
 from tulip_net._address import Address, AddressInfo
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
 from tulip_net._connect import Connector, connect, create_connection, create_transport
-from tulip_net._datagram import DatagramTransport, open_datagram
+from tulip_net._datagram import DatagramTransport
 from tulip_net._descriptors import recv_descriptors, send_descriptors
 from tulip_net._errors import (
     BrokenError,
@@ -45,6 +45,7 @@ from tulip_net._errors import (
 from tulip_net._listen import listen
 from tulip_net._listener import Listener
 from tulip_net._names import NamesCache, StaticNames
+from tulip_net._open_datagram import open_datagram
 from tulip_net._pipe import PipeEnd, PipeTransport
 from tulip_net._resolve import Resolver, getaddrinfo
 from tulip_net._serve import serve

@@ -16,20 +16,18 @@ import contextlib
 import errno
 import ipaddress
 import socket
-import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn, final
 
-from tulip_net._address import Address, check_port, format_address
-from tulip_net._errors import BrokenError, ConnectError
-from tulip_net._resolve import Resolver, getaddrinfo, resolve_local
+from tulip_net._address import Address, format_address
+from tulip_net._errors import BrokenError
 from tulip_net._typing import override
 from tulip_sched import ClosedError, Gen, Watch, WrongThreadError, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["DatagramTransport", "open_datagram"]
+__all__ = ["DatagramTransport"]
 
 LARGEST = 65535
 """Bytes; no UDP datagram is longer (RFC 768, the field "Length")."""
@@ -65,6 +63,18 @@ class DatagramTransport:
         """Our address; its port is 0 until the socket was bound or has sent something."""
         address: Address = self._sock.getsockname()
         return address
+
+    @property
+    def port(self) -> int:
+        """The port of `local_address`.
+
+        Raises:
+            TypeError: The socket is none that has ports.
+        """
+        address = self.local_address
+        if not isinstance(address, tuple):
+            raise TypeError(f"{self!r} has no port")
+        return address[1]
 
     @property
     def peer_address(self) -> Address | None:
@@ -198,85 +208,6 @@ class DatagramTransport:
         with contextlib.suppress(WrongThreadError):  # the garbage collector runs in any thread
             self._watch.forget()
         sock.close()
-
-
-@coroutine
-def open_datagram(
-    *,
-    local: tuple[str, int] | None = None,
-    remote: tuple[str, int] | None = None,
-    family: int = socket.AF_UNSPEC,
-    broadcast: bool = False,
-    reuse_port: bool = False,
-    resolver: Resolver = getaddrinfo,
-) -> Gen[DatagramTransport]:
-    """Open a UDP socket.
-
-    Args:
-        local: Host and port to receive at; port 0 lets the system choose.
-        remote: Host and port to connect to: the socket then sends to and receives from nobody
-            else, and is told when nobody listens there.
-        family: ``AF_INET`` or ``AF_INET6``; needed where there is neither ``local`` nor
-            ``remote``.
-        broadcast: Allow sending to broadcast addresses.
-        reuse_port: Let several sockets share ``local`` (``SO_REUSEPORT``).
-        resolver: Looks up the host of ``remote``.
-
-    Raises:
-        ResolveError: A name has no address.
-        ConnectError: No address of ``remote`` is reachable from here.
-        OSError: ``local`` cannot be had; the message names it.
-        ValueError: A port is out of range, or nothing says which family to use.
-    """
-    if remote is None:
-        if local is not None:
-            answers = yield from getaddrinfo(*local, family=family, flags=socket.AI_PASSIVE)
-            family = answers[0][0]
-        if family == socket.AF_UNSPEC:
-            raise ValueError("open_datagram() needs a local or a remote address, or a family")
-        sock = yield from _bound_socket(family, local, broadcast, reuse_port)
-        return DatagramTransport(sock)
-    host, port = remote
-    check_port(port, lowest=1)
-    failures: list[tuple[str, OSError]] = []
-    for answer in (yield from resolver(host, port, family=family)):
-        sock = yield from _bound_socket(answer[0], local, broadcast, reuse_port)
-        try:
-            sock.connect(answer[4])  # a datagram socket does not wait here
-        except OSError as error:
-            sock.close()
-            failures.append((format_address(answer[4]), error))
-        else:
-            return DatagramTransport(sock)
-    raise ConnectError(format_address(remote), tuple(failures)) from failures[0][1]
-
-
-@coroutine
-def _bound_socket(
-    family: int, local: tuple[str, int] | None, broadcast: bool, reuse_port: bool
-) -> Gen[socket.socket]:
-    address = None if local is None else (yield from resolve_local(local, family))
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if broadcast:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        if reuse_port:
-            if sys.platform == "win32":
-                raise ValueError("Windows has no reuse_port")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            # IPv4 has sockets of its own, on every system alike.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if address is not None:
-            sock.bind(address)
-    except OSError as error:
-        sock.close()
-        text = f"cannot receive at {format_address(address)}: {error.strerror}"
-        raise OSError(error.errno, text) from error
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _check_numeric(address: Address) -> None:
