@@ -21,7 +21,7 @@ def test_half_close(check: Check, kind: str, certificates: Certificates) -> None
 
 
 # Not the faulty ones, which take a few bytes of a gigabyte at a time; and each way of TLS once.
-ENDURING = ["unix", "tcp", "memory", "tls", "tls in tls"]
+ENDURING = ["unix", "tcp", "pipes", "memory", "tls", "tls in tls"]
 
 
 @pytest.mark.slow

@@ -165,6 +165,33 @@ def test_a_server_asks_clients_for_certificates(
     run(main())
 
 
+def test_each_name_has_client_authorities_of_its_own(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    authority = certificates.authority_file
+    file = pem(tmp_path, certificates.authority, "client@example.org")
+    of_a = pem(tmp_path, certificates.authority, "a.example")
+    trusting = server_context(of_a, client_authority=authority)
+    names = {"a.example": trusting, "b.example": server_context(of_a)}
+    server = server_context(certificates.server_file, client_authority=authority, names=names)
+
+    async def main() -> None:
+        client = client_context(authority=authority, certificate=file)
+        for name in ("localhost", "a.example"):
+            ours, theirs = await tls_pair(client, server, name)
+            assert theirs.peer_certificate
+            ours.close()
+            theirs.close()
+        client.check_hostname = False
+        a, b = await tcp()
+        task = create_task(start_tls(a, client, server_hostname="b.example"))
+        with pytest.raises(CertificateError, match="certificate of the client does not verify"):
+            await start_tls(b, server, server_side=True)
+        (await task).close()
+
+    run(main())
+
+
 def certificate_in(file: Path) -> str:
     text = file.read_text()
     end = "-----END CERTIFICATE-----\n"

@@ -86,8 +86,9 @@ def server_context(
         client_authority: A PEM file with the authorities of clients. Each client must then show a
             certificate from one of them.
         names: Other contexts for clients that ask for these names, such as ``"a.example"`` or
-            ``"*.example"``: their certificates and ALPN. Whether clients need certificates is
-            this context's to say, for all of them.
+            ``"*.example"``: their certificates, ALPN, and client authorities. Whether clients need
+            certificates at all is this context's to say; each of the others then needs a
+            ``client_authority`` too.
 
     Raises:
         OSError: A file cannot be read, or the key does not belong to the certificate.
