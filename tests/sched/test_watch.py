@@ -10,14 +10,17 @@ from tests.sched.virtual import Virtual
 from tulip_sched import (
     BusyError,
     ClosedError,
+    Context,
     Gen,
     Task,
     Watch,
+    WrongThreadError,
     coroutine,
     create_task,
     current_context,
     move_on_after,
     run,
+    set_context_provider,
     sleep,
 )
 
@@ -360,6 +363,44 @@ def test_a_watch_whose_descriptor_was_closed_and_reused_harms_nobody(pair: MakeP
         assert current_context().eventloop.parked == 0
 
     run(main())
+
+
+def test_a_watch_of_a_run_that_is_over_says_so(pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> Watch:
+        there.send(b"x")
+        watch = Watch(here.fileno())
+        await receive(watch, here)
+        return watch
+
+    watch = run(main())
+
+    async def later() -> None:
+        for wait in (watch.block_r, watch.block_w):
+            with pytest.raises(ClosedError, match=r"the run in which .* is over"):
+                wait()
+
+    run(later())
+    watch.forget()
+    run(later())
+
+
+def test_a_watch_of_another_run_says_so(virtual: Virtual, pair: MakePair) -> None:
+    here, _ = pair()
+    watch = Watch(here.fileno())
+    other = Context()
+    previous = set_context_provider(lambda: other)
+
+    async def main() -> None:
+        with pytest.raises(WrongThreadError, match="another run than that of task 'main'"):
+            watch.block_r()
+
+    try:
+        run(main())
+    finally:
+        set_context_provider(previous)
+    watch.forget()
 
 
 def test_a_watch_can_be_forgotten_after_its_run(pair: MakePair) -> None:

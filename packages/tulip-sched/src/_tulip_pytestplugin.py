@@ -7,6 +7,7 @@ that no other plugin's marker claims).
 """
 
 import inspect
+import shlex
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -100,24 +101,31 @@ def _as_function(
 
     def run_test(*args: Any, **kwargs: Any) -> None:
         from tulip_sched import run
-        from tulip_sched.testing import run_seeds
+        from tulip_sched.testing import virtual_time
 
         if seeds is None:
             run(test(*args, **kwargs))
             return
-        try:
-            run_seeds(lambda: test(*args, **kwargs), seeds)
-        except BaseException as error:
-            error.add_note(f"or: pytest {item.nodeid!r} --tulip-seed=<that seed>")
-            raise
+        for seed in seeds:
+            try:
+                with virtual_time(seed=seed):
+                    run(test(*args, **kwargs))
+            except BaseException as error:
+                command = f"pytest {shlex.quote(item.nodeid)} --tulip-seed={seed}"
+                error.add_note(f"with seed {seed}; to replay: {command}")
+                raise
 
     return run_test
 
 
-def _seeds_of(item: pytest.Function) -> int | Iterable[int] | None:
+def _seeds_of(item: pytest.Function) -> Iterable[int] | None:
     marker = item.get_closest_marker("tulip")
     seeds: int | Iterable[int] | None = None if marker is None else marker.kwargs.get("seeds")
     if seeds is not None and "virtual_clock" in item.fixturenames:
         pytest.fail("a test with seeds has virtual time already: use no virtual_clock", False)
     replayed: int | None = item.config.getoption("--tulip-seed")
-    return seeds if seeds is None or replayed is None else [replayed]
+    if seeds is None:
+        return None
+    if replayed is not None:
+        return [replayed]
+    return range(seeds) if isinstance(seeds, int) else list(seeds)

@@ -175,6 +175,9 @@ def test_a_failing_seed_is_named_and_replayed(inner: pytest.Pytester) -> None:
     result.assert_outcomes(failed=1)
     (line,) = [line for line in result.outlines if "with seed" in line]
     seed = int(line.split("with seed ")[1].split(";")[0])
+    command = "pytest test_a_failing_seed_is_named_and_replayed.py::test_order"
+    assert f"to replay: {command} --tulip-seed={seed}" in line
+    assert "lambda" not in result.stdout.str()
     inner.runpytest_inprocess("-q", f"--tulip-seed={seed}").assert_outcomes(failed=1)
     for other in range(seed):
         inner.runpytest_inprocess("-q", f"--tulip-seed={other}").assert_outcomes(passed=1)

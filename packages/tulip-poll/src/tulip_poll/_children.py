@@ -81,7 +81,7 @@ class Children:
         self, child: Child, callback: Callable[..., object], args: tuple[object, ...]
     ) -> Handle:
         """Begin to watch; see :meth:`tulip_poll.EventLoop.watch_child`."""
-        handle = ChildHandle(child if isinstance(child, int) else child.pid, callback, args)
+        handle = ChildHandle(_pid_of(child), callback, args)
         fd = _open_pidfd(handle.pid)
         if fd is None:
             self._watch_in_thread(child, handle)
@@ -130,6 +130,13 @@ class Children:
     def _finish(self, handle: ChildHandle, code: int | None) -> None:
         handle.ended(code)
         self._loop.schedule(handle)
+
+
+def _pid_of(child: Child) -> int:
+    pid = child if isinstance(child, int) else getattr(child, "pid", None)
+    if not isinstance(pid, int):
+        raise TypeError(f"a child is a process id or has pid and wait(), got {child!r}")
+    return pid
 
 
 def _open_pidfd(pid: int) -> int | None:

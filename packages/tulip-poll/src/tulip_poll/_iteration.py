@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVarTuple
 
 from tulip_poll._errors import ClosedError, WrongThreadError
 from tulip_poll._handle import Handle, QueueEntry, TimerHandle
-from tulip_poll._pollster import Pollster
+from tulip_poll._pollster import Pollster, bounded
 from tulip_poll._source import source_of
 from tulip_poll._stats import SlowCallback, log_slow_callback
 from tulip_poll._timers import TimerQueue
@@ -135,11 +135,16 @@ class Iteration:
             args: Its arguments.
 
         Raises:
-            ValueError: ``delay`` is not a number.
+            TypeError: ``delay`` is of another kind.
+            ValueError: ``delay`` is not a number (``nan``).
         """
         if get_ident() != self._thread:
             self._enter()
-        handle = TimerHandle(self._clock() + delay, callback, *args)
+        try:
+            when = self._clock() + delay
+        except TypeError:
+            raise TypeError(f"a delay must be a number of seconds, got {delay!r}") from None
+        handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
         if self._thread is None:
             self._tell_host_of(handle)
@@ -149,7 +154,8 @@ class Iteration:
         """Call ``callback(*args)`` once ``time()`` has reached ``when``, in seconds.
 
         Raises:
-            ValueError: ``when`` is not a number.
+            TypeError: ``when`` is of another kind.
+            ValueError: ``when`` is not a number (``nan``).
         """
         # Neither of the two is in terms of the other: a timeout is set for nearly every wait, and
         # passing the arguments on once more would cost a fifth of it.
@@ -219,9 +225,12 @@ class Iteration:
                 for not at all.
 
         Raises:
+            TypeError: ``timeout`` is of another kind.
+            ValueError: ``timeout`` is not a number (``nan``).
             RuntimeError: The loop runs already.
             Exception: What a callback raised, if there is no exception handler.
         """
+        timeout = bounded(timeout)
         self._begin()
         self._unpolled = POLL_AFTER
         try:
@@ -291,6 +300,7 @@ class Iteration:
                     handle = popleft()
                     self._call_timed(handle, self._slow_seconds)
         except Exception as error:
+            _explain(error, handle)
             # What is left of the snapshot comes first in the next round.
             if self.exception_handler is None:
                 raise
@@ -362,6 +372,16 @@ class Iteration:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._running else "idle"
         return f"<{type(self).__name__} {state}, {type(self._pollster).__name__}>"
+
+
+def _explain(error: Exception, handle: QueueEntry) -> None:
+    """Note which callback it was that is none.
+
+    Not looked for where it is scheduled: a look costs a tenth of what making a handle does.
+    """
+    call: object = handle._call
+    if not callable(call):
+        error.add_note(f"this was to be called back: {call!r}")
 
 
 def _no_callback() -> None:

@@ -34,10 +34,17 @@ LONGEST_WAIT = 86_400.0
 
 def bounded(timeout: float | None) -> float | None:
     """Return a timeout that every facility takes: None, or seconds from 0 to a day."""
-    if timeout is None or 0 <= timeout <= LONGEST_WAIT:
-        return timeout
-    # A negative timeout means "for ever" to poll() and epoll, and is an error to the others.
-    return 0 if timeout < 0 else LONGEST_WAIT
+    try:
+        if timeout is None or 0 <= timeout <= LONGEST_WAIT:
+            return timeout
+        # A negative timeout means "for ever" to poll() and epoll, and is an error to the others.
+        if timeout < 0:
+            return 0
+        if timeout > LONGEST_WAIT:
+            return LONGEST_WAIT
+    except TypeError:
+        raise TypeError(f"a timeout is a number of seconds or None, got {timeout!r}") from None
+    raise ValueError(f"a timeout must be a number of seconds, got {timeout!r}")
 
 
 class Pollster(ABC):
@@ -75,7 +82,7 @@ class Pollster(ABC):
             The handle that ``poll`` returns whenever the descriptor is ready.
 
         Raises:
-            TypeError: ``fd`` is not a descriptor.
+            TypeError: ``fd`` is not a descriptor, or ``callback`` cannot be called.
             ValueError: ``fd`` is out of range, or a closed object.
             OSError: The kernel cannot watch this descriptor: it is not open (``EBADF``), or
                 is of a kind that the facility refuses (``EPERM`` from epoll for a regular
@@ -125,6 +132,8 @@ class Pollster(ABC):
             ready. Empty when the time is up, and sometimes before. Never a cancelled one.
 
         Raises:
+            TypeError: ``timeout`` is of another kind.
+            ValueError: ``timeout`` is not a number (``nan``).
             ClosedError: The pollster was closed.
         """
 
@@ -198,6 +207,8 @@ class Pollster(ABC):
         number = number_of(fd)
         if self._closed:
             raise ClosedError(f"cannot watch descriptor {number}: {self!r} was closed")
+        if not callable(callback):
+            raise TypeError(f"descriptor {number} needs a callback, got {callback!r}")
         if self._withdrawn:
             self._drop_withdrawn()
         handle = DescriptorHandle(self._withdrawn, number, callback, *args)

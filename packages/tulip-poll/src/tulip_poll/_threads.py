@@ -64,6 +64,7 @@ class ThreadRunner:
             executor's choice, and do not keep ``run()`` alive: ``on_done`` does.
 
         Raises:
+            TypeError: ``func`` cannot be called.
             WrongThreadError: Not called in the loop's thread.
             ClosedError: The runner or its loop was closed.
 
@@ -71,6 +72,8 @@ class ThreadRunner:
         """
         if self._closed:
             raise ClosedError(f"cannot run {func!r}: the thread runner was shut down")
+        if not callable(func):
+            raise TypeError(f"a thread needs a function, got {func!r}: was it called already?")
         where = executor or self._executor or self._own_executor()
         self._eventloop.hold()
         try:

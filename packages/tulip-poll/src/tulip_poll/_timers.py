@@ -36,7 +36,11 @@ class TimerQueue:
     def add(self, handle: TimerHandle) -> None:
         """Put a timer into the queue."""
         heap, when = self.heap, handle.when
-        if not when <= inf:
+        try:
+            comparable = when <= inf
+        except TypeError:
+            raise TypeError(f"a deadline must be a number of seconds, got {when!r}") from None
+        if not comparable:
             # Not a number compares false to everything, and would undo the heap's order.
             raise ValueError(f"a deadline must be a number of seconds, got {when}")
         if self._dead[0] * 2 > len(heap) > FEW:

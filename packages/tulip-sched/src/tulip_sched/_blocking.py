@@ -18,7 +18,7 @@ from tulip_sched._portal import home
 from tulip_sched._stepping import TURN
 from tulip_sched._suspension import PlacedUndo
 from tulip_sched._task import Task
-from tulip_sched._watch import Watch
+from tulip_sched._watch import Watch, check_number
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -36,6 +36,7 @@ def block(undo: Callable[[], object]) -> None:
 
     Raises:
         RuntimeError: No task is running.
+        TypeError: ``undo`` cannot be called.
         SuspendError: The task was blocked before and a ``yield`` is missing; the message names
             the place.
     """
@@ -69,15 +70,19 @@ def sleep(seconds: float) -> Coroutine[None]:
         seconds: How long, on the event loop's clock. Negative values count as 0.
 
     Raises:
-        ValueError: ``seconds`` is not a number.
+        TypeError: ``seconds`` is of another kind.
+        ValueError: ``seconds`` is not a number (``nan``).
 
     Cancelling leaves no timer behind.
     """
-    if seconds <= 0:
-        # A constant: no generator is made. benchmarks/scheduling: a third of a task switch.
-        return _ONE_TURN
-    if seconds > 0:
-        return _sleep(seconds)
+    try:
+        if seconds <= 0:
+            # A constant: no generator is made. benchmarks/scheduling: a third of a task switch.
+            return _ONE_TURN
+        if seconds > 0:
+            return _sleep(seconds)
+    except TypeError:
+        raise TypeError(f"cannot sleep for {seconds!r}: seconds are a number") from None
     raise ValueError(f"cannot sleep for {seconds!r} seconds")
 
 
@@ -134,8 +139,7 @@ def block_w(file: FileDescriptor) -> Gen[None]:
 def _watch_for(file: FileDescriptor) -> Watch:
     """Return the Watch for a file, the one in use if there is one."""
     fd = file if isinstance(file, int) else _number_of(file)
-    if fd < 0:
-        raise ValueError(f"a file descriptor must be between 0 and 2147483647, got {fd}")
+    check_number(fd)
     watch = current_context().watches.get(fd)
     if watch is not None:
         if watch.serves(file):
@@ -205,6 +209,8 @@ def call_in_thread(
     A cancelled wait takes the call back if it has not begun. One that runs cannot be stopped:
     its result is dropped, and a failure of it is logged.
     """
+    if not callable(func):
+        raise TypeError(f"a thread needs a function, got {func!r}: was it called already?")
     code = getattr(func, "__code__", None)
     if code is not None and code.co_flags & COROUTINE_FLAGS:
         raise TypeError(f"a thread needs a plain function, got the coroutine function {func!r}")

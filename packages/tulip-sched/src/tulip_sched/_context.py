@@ -115,7 +115,7 @@ class Context:
     def _close_loop(self) -> None:
         # Their owners may close them after the run; there is no loop to tell by then.
         for watch in list(self.watches.values()):
-            watch.forget()
+            watch.end_of_run()
         self.watches.clear()
         if "eventloop" in self.__dict__:
             self.leftovers = self.__dict__.pop("eventloop").close()
@@ -155,8 +155,14 @@ def set_context_provider(provider: Callable[[], Context] | None) -> Callable[[],
 
     Returns:
         The provider that was in place, to be restored later.
+
+    Raises:
+        TypeError: ``provider`` is no function.
     """
     global _provider  # noqa: PLW0603 - the one place where it changes
+    wrong: object = provider
+    if wrong is not None and not callable(wrong):
+        raise TypeError(f"a context provider is a function without arguments, got {wrong!r}")
     previous = _provider
     _provider = _thread_context if provider is None else provider
     return previous

@@ -240,9 +240,23 @@ def is_cancelled(scope: CancelScope | None) -> bool:
     return scope is not None and scope.cancel_called
 
 
+def check_timeout(seconds: float) -> None:
+    """Refuse what is no timeout, by value.
+
+    Raises:
+        TypeError: ``seconds`` is no number.
+        ValueError: ``seconds`` is negative or not a number (``nan``).
+    """
+    try:
+        if seconds >= 0:
+            return
+    except TypeError:
+        raise TypeError(f"a timeout is a number of seconds or None, got {seconds!r}") from None
+    raise ValueError(f"a timeout must be at least 0 seconds, got {seconds!r}")
+
+
 def _deadline_after(seconds: float) -> float:
-    if not seconds >= 0:
-        raise ValueError(f"a timeout must be at least 0 seconds, got {seconds!r}")
+    check_timeout(seconds)
     return math.inf if seconds == math.inf else current_context().eventloop.time() + seconds
 
 

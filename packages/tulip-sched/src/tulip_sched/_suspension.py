@@ -16,6 +16,8 @@ class PlacedUndo:
     __slots__ = ("_code", "_instruction", "undo")
 
     def __init__(self, undo: Callable[[], object], frame: types.FrameType) -> None:
+        if not callable(undo):
+            raise TypeError(f"a suspension needs the function that undoes it, got {undo!r}")
         self.undo = undo
         self._code = frame.f_code
         self._instruction = frame.f_lasti

@@ -10,7 +10,7 @@ from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, TaskCancelledError
 from tulip_sched._failures import logger, note_failure
-from tulip_sched._scopes import is_cancelled
+from tulip_sched._scopes import check_timeout, is_cancelled
 from tulip_sched._stepping import WOKEN, Stepper
 from tulip_sched._typing import override
 
@@ -49,8 +49,8 @@ class Task(Stepper, Generic[T]):
     def __init__(
         self, coro: AnyCoroutine[T], name: str | None = None, *, timeout: float | None = None
     ) -> None:
-        if timeout is not None and not timeout >= 0:
-            raise ValueError(f"a timeout must be at least 0 seconds, got {timeout!r}")
+        if timeout is not None:
+            check_timeout(timeout)
         super().__init__(coro, name)
         self._timeout = timeout
         self._exception: BaseException | None = None

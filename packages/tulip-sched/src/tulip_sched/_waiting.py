@@ -41,8 +41,7 @@ def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
     count as waited for: their failures are yours to look at.
     """
     every = _tasks(tasks)
-    if not 0 <= count <= len(every):
-        raise ValueError(f"cannot wait for {count} of {len(every)} tasks")
+    _check_count(count, len(every))
     waiter = current_task()
     pending = [task for task in every if not task.done()]
     missing = count - (len(every) - len(pending))
@@ -75,6 +74,13 @@ def wait_for(count: int, tasks: Iterable[Task[T]]) -> Gen[set[Task[T]]]:
     for task in done:
         task.exception()
     return done
+
+
+def _check_count(count: object, most: int) -> None:
+    if not isinstance(count, int):
+        raise TypeError(f"wait_for() needs a number, and then the tasks, got {count!r}")
+    if not 0 <= count <= most:
+        raise ValueError(f"cannot wait for {count} of {most} tasks")
 
 
 def wait_any(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
@@ -112,6 +118,7 @@ class AsCompleted(Iterator[Coroutine[Task[T]]]):
     """The tasks that are done and not yet handed out, and those still pending; iterate over it."""
 
     def __init__(self, tasks: Iterable[Task[T]]) -> None:
+        self._pending: set[Task[T]] = set()  # for __del__, should the rest fail
         every = _tasks(tasks)
         waiter = current_task()
         self._done = deque(task for task in every if task.done())
@@ -179,6 +186,8 @@ def _tasks(tasks: Iterable[Task[T]]) -> list[Task[T]]:
     one: object = tasks
     if isinstance(one, Task):
         raise TypeError(f"an iterable of tasks is needed, got one task: {one!r}")
+    if not isinstance(one, Iterable):
+        raise TypeError(f"an iterable of tasks is needed, got {one!r}")
     every = list(dict.fromkeys(tasks))
     for task in every:
         if not isinstance(task, Task):

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from tulip_sched._task import Task
 
 
+def check_number(fd: object) -> None:
+    """Refuse what is no descriptor's number, by value.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is negative.
+    """
+    if not isinstance(fd, int) or isinstance(fd, bool):
+        raise TypeError(f"a descriptor's number must be an integer, got {fd!r}")
+    if fd < 0:
+        raise ValueError(f"a file descriptor must be between 0 and 2147483647, got {fd}")
+
+
 @final
 class Watch:
     """Lets tasks wait until a descriptor is readable or writable, one task in each direction.
@@ -27,6 +40,10 @@ class Watch:
 
     Raises:
         BusyError: Another Watch holds this descriptor.
+        TypeError: ``fd`` is no integer.
+        ValueError: ``fd`` is negative, as a closed socket's is.
+
+    A Watch belongs to the run in which it was made.
 
     ``block_r`` and ``block_w`` are plain calls that the caller follows with a bare ``yield``,
     so that waiting costs no generator. Readiness is a hint: the operation may still have to
@@ -38,6 +55,7 @@ class Watch:
         "_context",
         "_fd",
         "_loop",
+        "_over",
         "_reader",
         "_reading",
         "_thread",
@@ -48,6 +66,7 @@ class Watch:
     )
 
     def __init__(self, fd: int) -> None:
+        check_number(fd)
         context = self._context = current_context()
         stale = context.watches.get(fd)
         if stale is not None:
@@ -66,6 +85,7 @@ class Watch:
         self._writer: Task[Any] | None = None
         self._reading = False
         self._writing = False
+        self._over = False
 
     def block_r(self) -> None:
         """Block the running task until the descriptor may be readable; then ``yield``.
@@ -132,6 +152,11 @@ class Watch:
         for task in waiting:
             task._throw(ClosedError(f"descriptor {fd} was closed while {task.name!r} waited on it"))
 
+    def end_of_run(self) -> None:
+        """Stop watching because the run is over, in which this was made."""
+        self._over = self._fd >= 0
+        self.forget()
+
     def _register_reader(self) -> None:
         self._check_open()
         self._loop.add_reader(self._fd, self._on_readable)
@@ -177,6 +202,11 @@ class Watch:
         self._loop.parked += 1
 
     def _check_open(self) -> None:
+        if self._over:
+            raise ClosedError(
+                "the run in which this descriptor was first waited for is over: what was opened "
+                "in one run cannot be used in the next"
+            )
         if self._fd < 0:
             raise ClosedError("this descriptor was closed")
 
@@ -186,6 +216,12 @@ class Watch:
         if holder is not None:
             return BusyError(
                 f"task {holder.name!r} is already waiting to {direction} on descriptor {self._fd}"
+            )
+        elsewhere = current_context()
+        if elsewhere is not self._context and elsewhere.current_task is not None:
+            return WrongThreadError(
+                f"descriptor {self._fd} is watched by another run than that of task "
+                f"{elsewhere.current_task.name!r}"
             )
         return RuntimeError(f"only a task can wait to {direction} on descriptor {self._fd}")
 

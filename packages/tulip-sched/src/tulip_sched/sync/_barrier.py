@@ -8,7 +8,7 @@ from typing import Any, final
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import Gen, coroutine
 from tulip_sched._typing import override
-from tulip_sched.sync._errors import BrokenBarrierError
+from tulip_sched.sync._errors import BrokenBarrierError, check_count
 from tulip_sched.sync._holding import DONE
 from tulip_sched.sync._line import Line
 from tulip_sched.sync._one_thread import OneThread
@@ -24,6 +24,7 @@ class Barrier(OneThread):
     ``async with barrier as position:`` waits at the beginning of the block.
 
     Raises:
+        TypeError: ``parties`` is no integer.
         ValueError: ``parties`` is less than 1.
     """
 
@@ -31,6 +32,7 @@ class Barrier(OneThread):
 
     def __init__(self, parties: int) -> None:
         super().__init__()
+        check_count("a Barrier is for", parties)
         if parties < 1:
             raise ValueError(f"a Barrier is for at least 1 task, got {parties}")
         self._parties = parties

@@ -29,3 +29,15 @@ class QueueShutDown(Exception):  # noqa: N818 - the name that asyncio gave it
 @final
 class BrokenBarrierError(Exception):
     """The barrier was aborted, or was reset while the task waited at it."""
+
+
+def check_count(what: str, value: object) -> None:
+    """Refuse a number of permits, items or tasks that is no integer.
+
+    With a fraction a counter would pass by 0 and never stop anybody.
+
+    Raises:
+        TypeError: ``value`` is no integer.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"{what} an integer number, got {value!r}")

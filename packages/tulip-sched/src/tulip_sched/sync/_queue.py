@@ -17,7 +17,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import Gen, coroutine
 from tulip_sched._typing import override
-from tulip_sched.sync._errors import QueueEmpty, QueueFull, QueueShutDown
+from tulip_sched.sync._errors import QueueEmpty, QueueFull, QueueShutDown, check_count
 from tulip_sched.sync._line import Line
 from tulip_sched.sync._one_thread import OneThread
 
@@ -32,6 +32,9 @@ class Queue(OneThread, Generic[T]):
 
     Args:
         maxsize: How many items it holds before a put has to wait; 0 or less for no limit.
+
+    Raises:
+        TypeError: ``maxsize`` is no integer.
 
     ``async for item in queue:`` gets items until the queue is shut down and empty.
     """
@@ -52,6 +55,7 @@ class Queue(OneThread, Generic[T]):
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__()
         kind = type(self).__name__
+        check_count(f"a {kind} holds", maxsize)
         self._maxsize = maxsize
         self._items, self._push, self._pull = self._storage()
         self._getters: Line[Any] = Line(f"{kind}.get")

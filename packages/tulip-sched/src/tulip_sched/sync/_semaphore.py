@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import Gen, coroutine
 from tulip_sched._typing import override
-from tulip_sched.sync._errors import WouldBlockError
+from tulip_sched.sync._errors import WouldBlockError, check_count
 from tulip_sched.sync._holding import Holdable
 from tulip_sched.sync._line import Line
 from tulip_sched.sync._one_thread import OneThread
@@ -23,6 +23,7 @@ class Semaphore(OneThread, Holdable):
     ``async with semaphore:``, or in generators ``with (yield from semaphore.holding()):``.
 
     Raises:
+        TypeError: ``value`` is no integer.
         ValueError: ``value`` is negative.
     """
 
@@ -30,6 +31,7 @@ class Semaphore(OneThread, Holdable):
 
     def __init__(self, value: int = 1) -> None:
         super().__init__()
+        check_count(f"a {type(self).__name__} starts with", value)
         if value < 0:
             raise ValueError(f"a {type(self).__name__} starts with at least 0, got {value}")
         # Whenever the line is not empty, this is 0.

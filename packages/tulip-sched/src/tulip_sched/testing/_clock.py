@@ -39,7 +39,11 @@ class VirtualClock:
         Raises:
             ValueError: ``seconds`` is negative, infinite or not a number.
         """
-        if not 0 <= seconds < math.inf:
+        try:
+            forward = 0 <= seconds < math.inf
+        except TypeError:
+            raise TypeError(f"a clock advances by a number of seconds, got {seconds!r}") from None
+        if not forward:
             raise ValueError(f"a clock can advance by 0 seconds or more, got {seconds!r}")
         self._now += seconds
 
