@@ -18,6 +18,8 @@ from tulip_sched import (
     ClosedError,
     Condition,
     Context,
+    Coroutine,
+    Coroutine,
     DeadlockError,
     Event,
     EventLoop,
@@ -115,9 +117,11 @@ def wait_for_some() -> Gen[list[str]]:
     assert_type(finished, AsCompleted[int])
     names = []
     for step in finished:
+        assert_type(step, Coroutine[Task[int]])
         done = yield from step
         names.append(done.name)
-    assert_type((yield from wait_any(tasks)), set[Task[int]])
+    waiting = assert_type(wait_any(tasks), Coroutine[set[Task[int]]])
+    assert_type((yield from waiting), set[Task[int]])
     assert_type((yield from wait_for(2, tasks)), set[Task[int]])
     assert_type((yield from wait_all(tasks)), set[Task[int]])
     return names
