@@ -3,6 +3,7 @@
 That nothing is lost by it, no descriptor and no thread, is checked after each test (tests/guards).
 """
 
+import contextlib
 import socket
 import ssl
 
@@ -21,6 +22,7 @@ from tulip_http import (
     LocalProtocolError,
     ReadTimeout,
     RemoteProtocolError,
+    RequestOptions,
     TotalTimeout,
     UnsupportedProtocol,
     WriteTimeout,
@@ -28,6 +30,7 @@ from tulip_http import (
     sleep,
     wait_all,
 )
+from tulip_http.testing import ScriptedServer
 
 
 @pytest.mark.parametrize(
@@ -53,13 +56,46 @@ async def test_urls(url: str, error: type[HTTPError], message: str) -> None:
             assert caught.value.safe_to_repeat
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\0"])
+@pytest.mark.parametrize(
+    "how",
+    ["method", "url", "query", "host", "header", "header name", "target", "trailer", "media type"],
+)
 @in_loop
-async def test_what_cannot_be_sent() -> None:
-    async with Script(b"") as server, Client() as client:
-        for method, headers in [("GET / HTTP/1.1\r\n", {}), ("GET", {"A": "b\r\nC: d"})]:
-            with pytest.raises(LocalProtocolError):
-                await client.request(method, server.url(), headers=headers)
-        assert server.requests == []
+async def test_nothing_that_would_be_another_request_is_sent(how: str, end: str) -> None:
+    """Refused before a connection is opened, or escaped so that it is one value."""
+    smuggled = f"x{end}{end}GET /smuggled HTTP/1.1"
+    method, url, options = "GET", "http://h/", RequestOptions()
+    match how:
+        case "method":
+            method = smuggled
+        case "url":
+            url = f"http://h/{smuggled}"
+        case "query":
+            options = {"params": {"q": smuggled}}
+        case "host":
+            url = f"http://{smuggled}/"
+        case "header":
+            options = {"headers": {"A": smuggled}}
+        case "header name":
+            options = {"headers": {smuggled: "a"}}
+        case "target":
+            options = {"target": smuggled}
+        case "trailer":
+            options = {"content": [b"x"], "trailers": {"A": smuggled}}
+        case _:
+            options = {"files": {"f": (smuggled, b"x", smuggled)}}
+    server = ScriptedServer(b"HTTP/1.1 204 No\r\n\r\n")
+    async with Client(connect=server.connect) as client:
+        with contextlib.suppress(InvalidURL, LocalProtocolError):
+            await client.request(method, url, **options)
+    escaped = how in {"query", "media type"}
+    assert len(server.received) == (1 if escaped else 0)
+    assert not any(
+        line.startswith(b"GET /smuggled")
+        for each in server.received
+        for line in bytes(each).replace(b"\r", b"\n").split(b"\n")
+    )
 
 
 @in_loop

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # A connection that became free less than this ago is used without asking whether the server has
 # closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
 _FRESH_SECONDS: Final = 1.0
-_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ABSOLUTE: Final = r"[A-Za-z][A-Za-z0-9+.-]*:"
 
 
 @functools.cache
@@ -229,7 +229,7 @@ class Client:
         Raises:
             InvalidURL, UnsupportedProtocol, LocalProtocolError: It cannot be made.
         """
-        if self.base_url is not None and isinstance(url, str) and not _ABSOLUTE.match(url):
+        if self.base_url is not None and isinstance(url, str) and not re.match(_ABSOLUTE, url):
             url = f"{str(self.base_url).rstrip('/')}/{url.lstrip('/')}"
         if self.params is not None:
             own, params = encode_pairs(self.params), parts.get("params")

@@ -11,7 +11,7 @@ _AT_LEAST_ONE: Final = frozenset({"max_connections", "max_per_host", "max_ratio"
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Most of everything; None for no limit.
 

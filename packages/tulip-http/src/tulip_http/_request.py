@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 TrailerTypes: TypeAlias = "HeaderTypes | Callable[[], HeaderTypes]"
 """Fields after a body: given at once, or asked for once the body has gone out (a checksum)."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHOD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # What is sent as a request's target: visible ASCII, so that the line has three words.
-_TARGET: Final = re.compile(r"[!-~]+")
-_PATH_AND_QUERY: Final = re.compile(r"\s*[^:/?#]+://[^/?#]*([^#]*)")
+# Patterns that few requests need are compiled when one does: importing is to be quick.
+_TARGET: Final = r"[!-~]+"
+_PATH_AND_QUERY: Final = r"\s*[^:/?#]+://[^/?#]*([^#]*)"
 # RFC 9110 section 6.5.1: what frames or routes a message means nothing after it.
 _NO_TRAILERS: Final = frozenset(
     {b"content-encoding", b"content-length", b"content-type", b"host", b"te", b"trailer"}
@@ -227,13 +228,13 @@ class Request:
 
 
 def _checked(method: str) -> str:
-    if not _TOKEN.fullmatch(method):
+    if not re.fullmatch(_METHOD, method):
         raise LocalProtocolError(f"method {method!r} is not a token (RFC 9110 section 5.6.2)")
     return method.upper()
 
 
 def _checked_target(target: str) -> str:
-    if not _TARGET.fullmatch(target):
+    if not re.fullmatch(_TARGET, target):
         raise LocalProtocolError(f"target {target!r} is not visible ASCII (RFC 9112 section 3.2)")
     return target
 
@@ -243,7 +244,7 @@ def _as_written(url: URL | str, params: ParamTypes | None) -> str:
         raise TypeError("params cannot be added to a URL that is sent as it is written")
     if isinstance(url, URL):
         return url.target
-    found = _PATH_AND_QUERY.match(url)
+    found = re.match(_PATH_AND_QUERY, url)
     written = found[1] if found is not None else ""
     return written if written.startswith("/") else f"/{written}"
 

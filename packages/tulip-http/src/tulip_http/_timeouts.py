@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, final
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timeout:
     """Limits in seconds; None for no limit.
 

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 _SHOWN: Final = 120  # bytes of a value that fit a line of a log
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?")
+_STATUS_LINE: Final = rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?"
 
 
 def explain(head: bytes, reason: str) -> str:
@@ -23,7 +23,7 @@ def explain(head: bytes, reason: str) -> str:
     if not head:
         return f"the response body is not valid: {reason}"
     lines = re.split(rb"\r?\n", head.lstrip(b"\r\n"))
-    if not _STATUS_LINE.fullmatch(lines[0]):
+    if not re.fullmatch(_STATUS_LINE, lines[0]):
         return f"the status line {_shown(lines[0])} is not HTTP/1: {reason}"
     fields = lines[1 : lines.index(b"", 1)] if b"" in lines[1:] else lines[1:]
     fault = _content_length_fault(fields) or _field_fault(fields)

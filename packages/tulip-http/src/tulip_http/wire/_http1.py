@@ -30,7 +30,7 @@ from tulip_http.wire._explain import explain
 # fields. The widest heads in the wild are far below: about 100 fields.
 MAX_HEAD_BYTES: Final = 65536
 MAX_HEAD_FIELDS: Final = 256
-_KEEP_ALIVE: Final = re.compile(rb"(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+_KEEP_ALIVE: Final = rb"(?i)(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})"
 
 
 def serialize_head(method: str, target: str, host: str | None, fields: bytes) -> bytes:
@@ -341,7 +341,8 @@ def kept_for(head: ResponseHead) -> float:
 
     Source: RFC 2068 section 19.7.1.1; apache2 and hypercorn send ``Keep-Alive: timeout=5``.
     """
-    found = _KEEP_ALIVE.search(b",".join(head.values(b"keep-alive")))
+    told = b",".join(head.values(b"keep-alive"))
+    found = re.search(_KEEP_ALIVE, told) if told else None
     # A tenth less: the request must arrive before the server's own clock has run out.
     return math.inf if found is None else int(found[1]) * 0.9
 
