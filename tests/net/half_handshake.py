@@ -21,6 +21,11 @@ class HalfAHandshake:
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._into, self._out, server_side, server_hostname)
 
+    def hello(self) -> bytes:
+        """Return a client's first flight."""
+        self._advance()
+        return self._out.read()
+
     def reset_at(self, stop: float, sock: socket.socket) -> None:
         """Reset at 0 before the first flight, at 0.5 in the middle of it, at 1 after it.
 

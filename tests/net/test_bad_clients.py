@@ -3,6 +3,7 @@
 Those that take their time do so in virtual time: an hour of waiting takes none.
 """
 
+import contextlib
 import logging
 import socket
 import ssl
@@ -12,6 +13,7 @@ import pytest
 from tests.net.half_handshake import STOPS, HalfAHandshake
 from tests.opponents.certificates import Certificates
 from tulip_net import (
+    BrokenError,
     BufferedReader,
     Gen,
     Task,
@@ -119,6 +121,42 @@ def test_one_that_never_reads_is_cut_off_at_the_deadline() -> None:
         run(main())
     assert len(held) == 11
     assert max(held) > 32 * 1024 * 1024
+
+
+def test_a_handshake_at_a_byte_a_second_ends_at_its_deadline(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tulip_net")
+    context = certificates.client_context()
+    hello = HalfAHandshake(context, server_hostname="localhost").hello()
+
+    @coroutine
+    def dawdle(port: int) -> Gen[int]:
+        """Return how many seconds it was borne."""
+        transport = yield from create_transport("127.0.0.1", port)
+        seconds = 0
+        with contextlib.suppress(BrokenError):
+            for number in range(len(hello)):
+                yield from transport.send(hello[number : number + 1])
+                yield from sleep(1)
+                seconds += 1
+        transport.close()
+        return seconds
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(echo, listener, ssl=certificates.server_context()))
+        slow = [create_task(dawdle(listener.port)) for _ in range(20)]
+        await sleep(10)
+        await is_served(await create_transport("127.0.0.1", listener.port, ssl=context))
+        # HANDSHAKE_TIMEOUT; the kernel tells of the reset one byte later.
+        assert {await task for task in slow} <= {30, 31}
+        listener.close()
+        await server
+
+    with virtual_time():
+        run(main())
+    assert caplog.text.count("timed out after 30 seconds") == 20
 
 
 @pytest.mark.parametrize("stop", STOPS)
