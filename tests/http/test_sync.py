@@ -1,12 +1,13 @@
 """The client for programs without coroutines."""
 
 import threading
+import time
 
 import pytest
 
 from tests.opponents.nginx import Nginx
 from tulip_http import ClientClosed, ConnectError, Limits, SyncClient, run
-from tulip_http.testing import Answer, MockServer
+from tulip_http.testing import Answer, MockServer, ScriptedServer, Step
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options", "head"])
@@ -79,3 +80,23 @@ def test_inside_of_a_run(nginx: Nginx) -> None:
 def test_one_that_nobody_closed_leaves_nothing(nginx: Nginx) -> None:
     assert SyncClient().get(nginx.url("/hello.txt")).status_code == 200
     SyncClient().close()
+
+
+def test_closing_ends_what_another_thread_waits_for() -> None:
+    outcomes: list[type[BaseException]] = []
+    server = ScriptedServer([Step.REQUEST, Step.HANG])
+    client = SyncClient(connect=server.connect)
+
+    def work() -> None:
+        try:
+            client.get("http://h/")
+        except ClientClosed as error:
+            outcomes.append(type(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not (server.received and server.received[0]):
+        time.sleep(0.001)
+    client.close()
+    thread.join()
+    assert outcomes == [ClientClosed]

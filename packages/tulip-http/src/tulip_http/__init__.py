@@ -18,8 +18,8 @@ type, `run`, tasks, waiting, and time limits.
 
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
 ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
-`_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_pool`, `_client`,
-`_sync`, `_scripts`, ``cli/``; and apart, for tests, ``testing/``.
+`_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`, `_pool`,
+`_client`, `_loop_thread`, `_sync`, `_scripts`, ``cli/``; and apart, for tests, ``testing/``.
 """
 
 from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream

@@ -15,20 +15,18 @@ The rules of this file:
 
 from __future__ import annotations
 
-import itertools
 import math
 import weakref
-from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any, final
+from collections import deque
+from typing import TYPE_CHECKING, final
 
-from tulip_http._alarm import Alarm
 from tulip_http._connection import Connection
 from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
 from tulip_http._info import Stats
+from tulip_http._line import Line, Waiter
 from tulip_http._opening import open_transport
 from tulip_net import (
     Gen,
-    Task,
     block,
     coroutine,
     current_task,
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from tulip_http._opening import Connect, TlsTypes
     from tulip_http._timeouts import Timeout
     from tulip_http._url import Origin
-
-_arrivals = itertools.count()
 
 
 @final
@@ -78,7 +74,6 @@ class Pool:
         "_sweeper",
         "_tls",
         "_total",
-        "_waiting",
     )
 
     def __init__(self, limits: Limits, tls: TlsTypes, connect: Connect | None = None) -> None:
@@ -99,8 +94,7 @@ class Pool:
         self._idle_count = 0
         self._open: dict[Origin, int] = {}
         self._total = 0
-        self._line: Alarm | None = None
-        self._waiting: dict[Origin, OrderedDict[_Waiter, None]] = {}
+        self._line: Line | None = None
         self._sweeper: Timer | None = None
 
     def take(self, origin: Origin, loop: Clock, now: float) -> Connection | None:
@@ -189,7 +183,7 @@ class Pool:
         if not connection.usable or self._closed or age >= self._max_age:
             self._discard(connection)
             return
-        waiter = self._next_waiter(connection.origin) if self._waiting else None
+        waiter = self._next_waiter(connection.origin) if self._line else None
         if waiter is None:
             self._keep(connection)
         elif waiter.origin == connection.origin:
@@ -206,9 +200,8 @@ class Pool:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        waiting = [waiter for queue in self._waiting.values() for waiter in queue]
-        for waiter in waiting:
-            self._grant(waiter, None)
+        if self._line is not None:
+            self._line.grant_all()
         for connection in list(self._connections):
             connection.close()
             self._discard(connection)
@@ -223,7 +216,7 @@ class Pool:
         return Stats(
             connections=self._total,
             idle=self._idle_count,
-            waiting=sum(map(len, self._waiting.values())),
+            waiting=0 if self._line is None else len(self._line),
             opened=self._opened,
             exchanges=self._exchanges,
         )
@@ -317,12 +310,12 @@ class Pool:
         assert self._loop is not None
         began = self._loop.time()
         seconds, late = self._time_for(timeout.pool, ends, PoolTimeout)
-        waiter = _Waiter(origin, current_task(), began + seconds)
-        self._waiting.setdefault(origin, OrderedDict())[waiter] = None
+        waiter = Waiter(origin, current_task(), began + seconds)
         if self._line is None:
-            self._line = Alarm(self._loop, self._send_home)
-        self._line.advance(waiter.ends)
-        block(lambda: self._leave(waiter))
+            self._line = Line(self._loop)
+        line = self._line
+        line.join(waiter)
+        block(lambda: line.leave(waiter))
         yield
         if waiter.late:
             raise late(
@@ -333,35 +326,16 @@ class Pool:
             raise ClientClosed(f"the client was closed while waiting for a connection to {origin}")
         return waiter.connection
 
-    def _send_home(self) -> None:
-        """Wake those who have waited for too long: one alarm serves the whole line."""
-        assert self._loop is not None
-        assert self._line is not None
-        now = self._loop.time()
-        self._line.clear()
-        for waiter in [waiter for queue in self._waiting.values() for waiter in queue]:
-            if waiter.ends <= now:
-                waiter.late = True
-                self._grant(waiter, None)
-            else:
-                self._line.advance(waiter.ends)
-
-    def _leave(self, waiter: _Waiter) -> None:
-        queue = self._waiting.get(waiter.origin)
-        if queue is not None:
-            queue.pop(waiter, None)
-            if not queue:
-                del self._waiting[waiter.origin]
-
-    def _next_waiter(self, origin: Origin | None) -> _Waiter | None:
+    def _next_waiter(self, origin: Origin | None) -> Waiter | None:
         """Return who is served by a connection to ``origin``, or by the room it would leave."""
         most_here = self._limits.max_per_host
-        heads = [
-            next(iter(queue))
-            for where, queue in self._waiting.items()
-            if where == origin or most_here is None or self._open.get(where, 0) < most_here
-        ]
-        return min(heads, key=lambda waiter: waiter.arrival, default=None)
+        if self._line is None:
+            return None
+        return self._line.first(
+            lambda where: (
+                where == origin or most_here is None or self._open.get(where, 0) < most_here
+            )
+        )
 
     def _serve_waiters(self) -> None:
         """Give room that became free to those who wait for it."""
@@ -371,10 +345,9 @@ class Pool:
             self._count(waiter.origin, 1)
             self._grant(waiter, None)
 
-    def _grant(self, waiter: _Waiter, connection: Connection | None) -> None:
-        self._leave(waiter)
-        waiter.connection = connection
-        waiter.task.unblock()
+    def _grant(self, waiter: Waiter, connection: Connection | None) -> None:
+        assert self._line is not None
+        self._line.grant(waiter, connection)
 
     # Opening.
 
@@ -410,18 +383,3 @@ class Pool:
             self._line.close()
         for connection in self._connections:
             connection.close()
-
-
-@final
-class _Waiter:
-    """Someone who waits for a connection, or for room to open one."""
-
-    __slots__ = ("arrival", "connection", "ends", "late", "origin", "task")
-
-    def __init__(self, origin: Origin, task: Task[Any], ends: float) -> None:
-        self.ends = ends
-        self.late = False
-        self.origin = origin
-        self.task = task
-        self.arrival = next(_arrivals)
-        self.connection: Connection | None = None

@@ -7,24 +7,12 @@ nobody calls, and several threads may use one client at once.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, final
+from typing import TYPE_CHECKING, TypedDict, TypeVar, final
 
 from tulip_http._client import Client, Default, ResponseStream
-from tulip_http._errors import ClientClosed
-from tulip_net import (
-    Cancelled,
-    Coroutine,
-    Gen,
-    Task,
-    block,
-    coroutine,
-    current_context,
-    current_task,
-    run,
-)
+from tulip_http._loop_thread import LoopThread
+from tulip_net import Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,7 +60,7 @@ class SyncClient:
 
     def __init__(self, **options: Unpack[ClientOptions]) -> None:
         self._client = Client(**options)
-        self._thread = _LoopThread()
+        self._thread = LoopThread()
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
         """Send a GET request; see `Client.request`."""
@@ -136,7 +124,7 @@ class SyncClient:
 
     def close(self) -> None:
         """Close every connection, end the thread, and wait for its end."""
-        self._thread.stop(self._client)
+        self._thread.stop(self._client.close)
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +141,7 @@ class SyncClient:
         """End the thread of a client that nobody closed."""
         thread = getattr(self, "_thread", None)
         if thread is not None:
-            thread.stop(self._client, wait=False)
+            thread.stop(self._client.close, wait=False)
 
 
 @final
@@ -164,7 +152,7 @@ class SyncResponse:
         response: The response itself: its status, headers, timings and the rest.
     """
 
-    def __init__(self, response: Response, thread: _LoopThread) -> None:
+    def __init__(self, response: Response, thread: LoopThread) -> None:
         self.response = response
         self._thread = thread
 
@@ -229,96 +217,3 @@ class SyncResponse:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@final
-class _LoopThread:
-    """A thread with an event loop, started by the first call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: Any = None  # whose type tulip_net does not hand on
-        self._main: Task[Any] | None = None
-        self._stopped = False
-
-    def call(self, make: Callable[[], Coroutine[T]]) -> T:
-        """Have a coroutine run there, and wait for what becomes of it.
-
-        Raises:
-            ClientClosed: `stop` was called before, or meanwhile.
-        """
-        future: Future[T] = Future()
-        started: list[Task[T]] = []
-
-        def start() -> None:
-            task = Task(make(), "sync call")
-            started.append(task)
-            task.add_done_callback(lambda task: _pass_on(task, future))
-            task.start()
-
-        with self._lock:
-            if self._stopped:
-                raise ClientClosed("the client is closed")
-            self._start()
-            self._loop.call_soon_threadsafe(start)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-
-            def cancel() -> None:
-                for task in started:
-                    task.cancel()
-
-            self._loop.call_soon_threadsafe(cancel)
-            raise
-
-    def stop(self, client: Client, *, wait: bool = True) -> None:
-        """Close the client in its own thread, and end that."""
-        with self._lock:
-            stopped, self._stopped = self._stopped, True
-            thread = self._thread
-        if thread is None or stopped:
-            client.close()
-            return
-
-        def end() -> None:
-            client.close()
-            if self._main is not None:
-                self._main.unblock()
-
-        self._loop.call_soon_threadsafe(end)
-        if wait and thread is not threading.current_thread():
-            thread.join()
-
-    def _start(self) -> None:
-        if self._thread is not None:
-            return
-        ready = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: run(self._wait(ready)), name="tulip-http", daemon=True
-        )
-        self._thread.start()
-        ready.wait()
-
-    @coroutine
-    def _wait(self, ready: threading.Event) -> Gen[None]:
-        self._loop = current_context().eventloop
-        self._main = current_task()
-        self._loop.hold()  # others will come with work
-        ready.set()
-        try:
-            block(lambda: None)
-            yield
-        finally:
-            self._loop.release()
-
-
-def _pass_on(task: Task[T], future: Future[T]) -> None:
-    error = task.exception()
-    if isinstance(error, Cancelled) or task.cancelled():
-        future.set_exception(ClientClosed("the client was closed during the call"))
-    elif error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(task.result())
