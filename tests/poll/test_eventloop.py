@@ -1,5 +1,6 @@
 """The iteration of the event loop: what runs when, and what keeps it going."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from tests.poll.numbers import Numbers
 from tests.poll.virtual import Clock, ScriptedPollster
 from tulip_poll import ClosedError, EventLoop, Handle, QueueEntry, default_pollster
+from tulip_poll._typing import override
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
 
@@ -182,6 +184,100 @@ class TestDescriptors:
         any_loop.schedule(handles[other])
         any_loop.run()
         assert calls[1:] == [other]
+
+    def test_a_forgotten_handle_is_called_when_it_is_scheduled_in_the_same_round(
+        self, any_loop: EventLoop, pair: MakePair
+    ) -> None:
+        """Once for the schedule, not for the event that is still in the queue before it."""
+        ends = pair(), pair()
+        calls: list[str] = []
+
+        def forget_both() -> None:
+            calls.append("forgotten")
+            for here, _ in ends:
+                for handle in any_loop.forget(here):
+                    any_loop.schedule(handle)
+
+        for here, there in ends:
+            any_loop.add_reader(here, forget_both)
+            there.send(b"x")
+        any_loop.run()
+        assert calls == ["forgotten"] * 3
+
+    @pytest.mark.parametrize("arranged", [True, False])
+    def test_an_event_that_its_round_did_not_get_to_is_not_delivered_after_forget(
+        self, pair: MakePair, *, arranged: bool
+    ) -> None:
+        loop = EventLoop(arrange=(lambda _: 1) if arranged else None)
+        here, there = pair()
+        calls: list[str] = []
+        there.send(b"x")
+        loop.call_soon(calls.append if arranged else int, "no number")
+        loop.add_reader(here, calls.append, "stale")
+        with contextlib.nullcontext() if arranged else pytest.raises(ValueError, match="no number"):
+            loop.run_once(0)
+        [handle] = loop.forget(here)
+        assert not handle.cancelled
+        if arranged:
+            loop.run()
+            assert calls == ["no number"]
+        loop.schedule(handle)
+        loop.run()
+        assert calls[-1:] == ["stale"]
+        assert calls.count("stale") == 1
+        assert loop.stats().callbacks == 3
+        loop.close()
+
+    def test_a_forgotten_handle_that_is_cancelled_stays_so(
+        self, loop: EventLoop, pair: MakePair
+    ) -> None:
+        ends = pair(), pair()
+        calls: list[str] = []
+
+        def forget_both() -> None:
+            calls.append("called")
+            for handle in [handle for here, _ in ends for handle in loop.forget(here)]:
+                handle.cancel()
+                loop.schedule(handle)
+
+        for here, there in ends:
+            loop.add_reader(here, forget_both)
+            there.send(b"x")
+        loop.run()
+        assert calls == ["called"]
+
+    def test_forgetting_many_in_one_round_takes_no_look_at_the_queue(self) -> None:
+        """Ten thousand connections may end at once: measured in comparisons, not in seconds."""
+        clock = Clock()
+        many = range(2000)
+        loop = EventLoop(ScriptedPollster(clock, [set(many)]), clock)
+        compared = 0
+
+        class Entry(QueueEntry):
+            __slots__ = ()
+
+            def __init__(self) -> None:
+                self._call = nothing
+
+            @override
+            def __eq__(self, other: object) -> bool:
+                nonlocal compared
+                compared += 1
+                return self is other
+
+            __hash__ = QueueEntry.__hash__
+
+        def forget_all() -> None:
+            for _ in many:
+                loop.schedule(Entry())
+            for number in many:
+                loop.forget(number)
+
+        for number in many:
+            loop.add_reader(number, forget_all if number == 0 else pytest.fail)
+        loop.run()
+        loop.close()
+        assert compared == 0
 
     def test_a_handle_cancelled_by_its_owner_ends_the_run(
         self, any_loop: EventLoop, pair: MakePair

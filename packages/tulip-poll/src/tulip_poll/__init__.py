@@ -8,8 +8,9 @@ option and no protocol; it runs callbacks.
 In reading order: ``_errors``, ``_descriptors`` (what an ``fd`` may be), ``_source`` (where a
 callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_pollster`` (the
 contract), ``pollsters`` (one file for each kernel facility), ``_wrapper`` (a pollster around
-another), ``_wakeup`` (the self-pipe), ``_stats`` (what a loop tells of itself), ``_iteration`` (the
-rounds), ``_signals``, ``_children``, ``_eventloop``, ``_threads``.
+another), ``_wakeup`` (the self-pipe), ``_stats`` (what a loop tells of itself), ``_withheld``
+(events of what was forgotten), ``_iteration`` (the rounds), ``_signals``, ``_children``,
+``_eventloop``, ``_threads``.
 """
 
 from tulip_poll._children import Child, ChildProcess

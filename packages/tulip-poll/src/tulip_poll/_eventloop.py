@@ -103,16 +103,15 @@ class EventLoop(Iteration):
 
         Returns:
             The handles that were registered, not cancelled: the reader's, then the
-            writer's. Events for them that are in the queue already are taken out of it.
+            writer's. Events for them that are in the queue already are not delivered; a
+            handle that is scheduled from now on is called in the next round.
         """
         if get_ident() != self._thread:
             self._enter()
         handles = self._pollster.forget(fd)
-        ready = self._ready
-        for handle in handles:
-            while handle in ready:
-                # Not shortened, as a round is counting.
-                ready[ready.index(handle)] = NOT_ANY_MORE
+        if self._ready:
+            for handle in handles:
+                self._withheld.add(handle)
         return handles
 
     def add_signal_handler(
@@ -229,6 +228,7 @@ class EventLoop(Iteration):
         self._closed = True
         self._thread = None
         pollster, signals = self._pollster, self._signals
+        self._give_back()
         # The order matters: who posts from elsewhere goes first.
         numbers = () if signals is None else signals.numbers()
         pollster.remove_reader(self._wakeup)
@@ -255,10 +255,3 @@ class EventLoop(Iteration):
         if not getattr(self, "_closed", True) and hasattr(self, "_children"):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self._release_all()
-
-
-def _not_any_more() -> None:
-    """Stand for an event of a descriptor that was forgotten."""
-
-
-NOT_ANY_MORE = Handle(_not_any_more)

@@ -12,6 +12,7 @@ is the part without descriptors. Rules:
 
 from collections import deque
 from collections.abc import Callable
+from operator import length_hint
 from threading import current_thread, get_ident
 from typing import TypeAlias, TypeVarTuple
 
@@ -23,6 +24,7 @@ from tulip_poll._stats import SlowCallback, log_slow_callback
 from tulip_poll._timers import TimerQueue
 from tulip_poll._typing import override
 from tulip_poll._wakeup import Wakeup
+from tulip_poll._withheld import Withheld
 
 Ts = TypeVarTuple("Ts")
 
@@ -66,6 +68,11 @@ class Iteration:
         self._arrange = arrange
         self._ready: deque[QueueEntry] = deque()
         self.schedule_here: Callable[[QueueEntry], object] = self._ready.append
+        # Handles whose events are in the queue, though their descriptors were forgotten. How many
+        # old entries the queue begins with: those the last round left, and was not to get to.
+        self._withheld = Withheld()
+        self._turns = iter(range(0))
+        self._postponed = 0
         self._timers = TimerQueue()
         self._wakeup = Wakeup()
         # How many registrations are the loop's own, and never keep run() from ending.
@@ -271,9 +278,11 @@ class Iteration:
         self._slow_seconds = seconds
         self._report_slow = report
 
-    def _round(self, limit: float | None) -> None:
-        """Do the four steps once; ``limit`` is the most seconds to wait. The hot path."""
+    def _round(self, limit: float | None) -> None:  # noqa: C901 - the hot path, in one piece
+        """Do the four steps once; ``limit`` is the most seconds to wait."""
         ready, timers = self._ready, self._timers
+        if self._withheld:
+            self._give_back()
         if not ready or self._unpolled >= POLL_AFTER:
             self._unpolled = 0
             if ready or self._stopping:
@@ -284,30 +293,40 @@ class Iteration:
             ready.extend(self._pollster.poll(limit))
         if timers.heap:
             timers.move_due(self._clock(), ready)
-        count = len(ready) if self._arrange is None else self._arrange(ready)
+        count = len(ready) if self._arrange is None else self._arranged(self._arrange)
         self._rounds += 1
         self._callbacks += count
         self._unpolled += count
+        turns = self._turns = iter(range(count))
         popleft = ready.popleft
         handle: QueueEntry = NOBODY
         try:
             if self._slow_seconds is None:
-                for _ in range(count):
+                for _ in turns:
                     handle = popleft()
                     handle._call()
             else:
-                for _ in range(count):
+                for _ in turns:
                     handle = popleft()
                     self._call_timed(handle, self._slow_seconds)
         except Exception as error:
             _explain(error, handle)
             # What is left of the snapshot comes first in the next round.
+            self._callbacks -= length_hint(turns)
             if self.exception_handler is None:
                 raise
             self.exception_handler(error, handle)
         # Since Python 3.12 the traceback of what a callback raised holds this frame: it must not
         # hold the callback, whose object may keep the exception.
         handle = NOBODY
+
+    def _arranged(self, arrange: Arrange) -> int:
+        count = arrange(self._ready)
+        self._postponed = len(self._ready) - count
+        return count
+
+    def _give_back(self) -> None:
+        self._withheld.give_back(self._ready, length_hint(self._turns) + self._postponed)
 
     def _call_timed(self, handle: QueueEntry, limit: float) -> None:
         # The callback may cancel its own handle, which could not be named then.
