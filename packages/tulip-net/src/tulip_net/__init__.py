@@ -19,15 +19,16 @@ type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse
 Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (several buffers as
 one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups`
 (threads for names), `_resolve` (from a name to addresses), `_names` (a cache, a map), `_connect`
-(Happy Eyeballs), ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file
-system), `_descriptors` (passed over those), `_pipe`, `_datagram`, `_open_datagram`; and apart, for
-tests, ``testing/``.
+(Happy Eyeballs), `_create_transport`, ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix`
+(sockets in the file system), `_descriptors` (passed over those), `_pipe`, `_datagram`,
+`_open_datagram`; and apart, for tests, ``testing/``.
 """
 
 from tulip_net._address import Address, AddressInfo
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
-from tulip_net._connect import Connector, connect, create_connection, create_transport
+from tulip_net._connect import connect, create_connection
+from tulip_net._create_transport import Connector, create_transport
 from tulip_net._datagram import DatagramTransport
 from tulip_net._descriptors import recv_descriptors, send_descriptors
 from tulip_net._errors import (

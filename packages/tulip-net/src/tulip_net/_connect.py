@@ -1,4 +1,4 @@
-"""From a host and a port to a connected transport.
+"""From a host and a port to a connected socket.
 
 Happy Eyeballs: the addresses of a name are tried in alternating families, the next one 250 ms
 after the last or as soon as one fails; the first connection wins and the others are closed.
@@ -11,21 +11,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl as _ssl
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
-from typing import Protocol
 
 from tulip_net._address import Address, check_port, format_address
 from tulip_net._errors import ConnectError
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_local
-from tulip_net._socket import SocketTransport
-from tulip_net._transport import Transport
-from tulip_net.tls import client_context, start_tls
-from tulip_net.tls._start import CLOSING_TIMEOUT
 from tulip_sched import (
-    Coroutine,
     Gen,
     Task,
     Watch,
@@ -37,7 +30,7 @@ from tulip_sched import (
     wait_any,
 )
 
-__all__ = ["Connector", "connect", "create_connection", "create_transport"]
+__all__ = ["connect", "create_connection"]
 
 UNDER_WAY = {errno.EINPROGRESS, errno.EINTR}
 if sys.platform == "win32":
@@ -46,24 +39,6 @@ if sys.platform == "win32":
 
 ATTEMPT_DELAY = 0.25
 """Seconds; RFC 8305 section 5, "Connection Attempt Delay"."""
-
-
-class Connector(Protocol):
-    """Whatever makes a connection to a host and a port.
-
-    `create_transport` is one, and so is a `functools.partial` of it with some of its options. A
-    proxy is one that was made from another, so proxies can be chained.
-    """
-
-    def __call__(self, host: str, port: int, /) -> Coroutine[Transport]:
-        """Connect, and return a transport.
-
-        Raises:
-            NetError: It could not.
-
-        Cancelling closes what was opened.
-        """
-        ...
 
 
 @coroutine
@@ -140,83 +115,6 @@ def create_connection(
         return (yield from _attempt(answers[0], local_address))
     except ConnectError as error:  # name what was asked for, besides the address
         raise ConnectError(target, error.failures) from error.__cause__
-
-
-@coroutine
-def create_transport(
-    host: str,
-    port: int,
-    *,
-    ssl: bool | _ssl.SSLContext | None = None,
-    server_hostname: str | None = None,
-    session: _ssl.SSLSession | None = None,
-    proxy: Connector | None = None,
-    family: int = socket.AF_UNSPEC,
-    local_address: tuple[str, int] | None = None,
-    attempt_delay: float = ATTEMPT_DELAY,
-    resolver: Resolver = getaddrinfo,
-    closing_timeout: float | None = CLOSING_TIMEOUT,
-    truncation_ok: bool = False,
-    half_close: bool = False,
-) -> Gen[Transport]:
-    """Connect to a host and return a transport, with TLS if asked for.
-
-    Args:
-        host: As for `create_connection`.
-        port: Likewise.
-        ssl: ``True`` for TLS verified against the system's trust store, or a context of one's
-            own. ``None`` or ``False`` for none.
-        server_hostname: The name the certificate must be good for; default: ``host``.
-        session: As for `start_tls`.
-        proxy: Makes the connection, such as a `Socks5Proxy`; the four options that follow then
-            have no effect, as it is the proxy that looks the name up and connects.
-        family: As for `create_connection`.
-        local_address: Likewise.
-        attempt_delay: Likewise.
-        resolver: Likewise.
-        closing_timeout: As for `start_tls`.
-        truncation_ok: Likewise.
-        half_close: Likewise.
-
-    Raises:
-        ResolveError, ConnectError, CertificateError, TlsError, ValueError: As for
-            `create_connection` and `start_tls`.
-        ProxyError: The proxy did not make the connection.
-
-    Cancelling closes every socket that was opened.
-    """
-    if server_hostname is not None and not ssl:
-        raise ValueError(f"server_hostname={server_hostname!r} is of no use without ssl")
-    transport: Transport
-    if proxy is not None:
-        transport = yield from proxy(host, port)
-    else:
-        sock = yield from create_connection(
-            host,
-            port,
-            family=family,
-            local_address=local_address,
-            attempt_delay=attempt_delay,
-            resolver=resolver,
-        )
-        transport = SocketTransport(sock)
-    if not ssl:
-        return transport
-    try:
-        return (
-            yield from start_tls(
-                transport,
-                client_context() if ssl is True else ssl,
-                server_hostname=server_hostname or host.partition("%")[0],
-                session=session,
-                closing_timeout=closing_timeout,
-                truncation_ok=truncation_ok,
-                half_close=half_close,
-            )
-        )
-    except BaseException:
-        transport.close()
-        raise
 
 
 def interleave(answers: Iterable[AddressInfo]) -> Iterator[AddressInfo]:

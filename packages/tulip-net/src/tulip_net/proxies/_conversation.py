@@ -14,7 +14,7 @@ from collections.abc import Generator
 from typing import ClassVar, TypeAlias
 
 from tulip_net._address import check_port, format_address
-from tulip_net._connect import Connector, create_transport
+from tulip_net._create_transport import Connector, create_transport
 from tulip_net._errors import IncompleteReadError, NetError, ProxyError
 from tulip_net._transport import Transport
 from tulip_net._typing import override

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from typing import ClassVar, Final, final
 
 from tulip_net._address import format_address
-from tulip_net._connect import Connector
+from tulip_net._create_transport import Connector
 from tulip_net._typing import override
 from tulip_net.proxies._conversation import Conversation, Proxy, Refusal, encode_name
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, final
 
-from tulip_net._connect import Connector
+from tulip_net._create_transport import Connector
 from tulip_net._typing import override
 from tulip_net.proxies._conversation import (
     Conversation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from tulip_net._connect import Connector, create_transport
+from tulip_net._create_transport import Connector, create_transport
 from tulip_net.proxies._http import HttpProxy
 from tulip_net.proxies._socks4 import Socks4Proxy
 from tulip_net.proxies._socks5 import Socks5Proxy
