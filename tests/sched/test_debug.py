@@ -76,6 +76,77 @@ def test_what_is_driven_works_as_ever_and_is_not_reported() -> None:
     assert err == ""
 
 
+SUSPENDED = """
+from contextlib import asynccontextmanager, contextmanager
+from tulip_sched import *
+
+def numbers():
+    with move_on_after(100):
+        yield 1
+
+async def async_numbers():
+    async with TaskGroup():
+        await sleep(0.001)
+        yield 1
+
+@contextmanager
+def managed():
+    with fail_after(100):
+        yield
+
+@asynccontextmanager
+async def async_managed():
+    with fail_after(100):
+        await sleep(0.001)
+        yield
+
+@coroutine
+def generator():
+    with move_on_after(100):
+        yield from sleep(0.001)
+        yield from with_timeout(100, sleep(0.001))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "loop, line",
+    [("for _ in numbers()", 7), ("async for _ in async_numbers()", 12)],
+)
+def test_a_scope_left_open_in_a_generator_is_reported_where_it_was_left(
+    loop: str, line: int
+) -> None:
+    err = debug(
+        f"""{SUSPENDED}
+async def main():
+    {loop}:
+        await sleep(0.001)
+        await sleep(0.001)
+run(main())
+"""
+    )
+    assert err.count("RuntimeWarning") == 1
+    assert f"<string>:{line}: RuntimeWarning: <CancelScope open" in err
+    assert "numbers(), which yielded to its caller and left it open" in err
+
+
+@pytest.mark.slow
+def test_a_scope_that_covers_its_caller_by_intent_is_not_reported() -> None:
+    err = debug(
+        f"""{SUSPENDED}
+async def main():
+    with managed():
+        await sleep(0.001)
+    async with async_managed(), TaskGroup() as group:
+        group.start_soon(generator())
+        await generator()
+    await par(generator(), generator())
+run(main())
+"""
+    )
+    assert err == ""
+
+
 def test_what_holds_up_the_loop_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         time.sleep(0.11)

@@ -5,12 +5,15 @@ coroutine function that is defined from then on; ``run(..., debug=True)`` switch
 run, what does not need that: the reports of slow callbacks.
 
 What is reported: a coroutine that was called and never driven, as a `RuntimeWarning` at the line
-that called it; a callback or a step of a task that held up the loop for `SLOW_SECONDS`, in the
-log of ``tulip_poll``. A ``yield`` of something that is not ours raises in any mode: it costs
-nothing to see.
+that called it; a scope opened in a generator that yielded to its caller, where the scope covers
+what the caller waits for, as a `RuntimeWarning` at that ``yield``; a callback or a step of a task
+that held up the loop for `SLOW_SECONDS`, in the log of ``tulip_poll``. A ``yield`` of something
+that is not ours raises in any mode: it costs nothing to see.
 """
 
+import contextlib
 import functools
+import inspect
 import os
 import sys
 import warnings
@@ -19,6 +22,8 @@ from types import FrameType, FunctionType, GeneratorType
 from typing import Any, Final, final
 
 DEBUG: Final = os.environ.get("TULIP_DEBUG", "") not in {"", "0"}
+
+GENERATOR_FLAGS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 SLOW_SECONDS: Final = 0.1
 """What asyncio's debug mode takes for slow, and what people notice."""
@@ -39,6 +44,39 @@ def _caller(frame: FrameType) -> FrameType:
     while frame.f_globals.get("__name__", "").startswith("tulip_sched.") and frame.f_back:
         frame = frame.f_back
     return frame
+
+
+def generator_that_enters(frame: FrameType) -> FrameType | None:
+    """Return the frame of the generator that opens a scope, to be looked for when a task blocks.
+
+    Returns:
+        ``None`` for a plain function, and for a generator that `contextlib` runs as a context
+        manager: those are expected to cover their callers.
+    """
+    frame = _caller(frame)
+    if not frame.f_code.co_flags & GENERATOR_FLAGS:
+        return None
+    driver = frame.f_back
+    if driver is not None and driver.f_code.co_filename == contextlib.__file__:
+        return None
+    return frame
+
+
+def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
+    """Report a scope whose generator is not among those that are running; return whether so."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame is not owner:
+        frame = frame.f_back
+    if frame is owner:
+        return False
+    warnings.warn_explicit(
+        f"{scope!r} was opened in {owner.f_code.co_qualname}(), which yielded to its caller and "
+        "left it open: what the caller waits for now is inside of it",
+        RuntimeWarning,
+        owner.f_code.co_filename,
+        owner.f_lineno,
+    )
+    return True
 
 
 @final

@@ -15,10 +15,12 @@ The rules that hold here:
 """
 
 import math
-from types import TracebackType
+import sys
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self, final
 
 from tulip_sched._context import current_context, current_task
+from tulip_sched._debug import DEBUG, generator_that_enters
 from tulip_sched._errors import Cancelled
 from tulip_sched._typing import override
 
@@ -45,6 +47,7 @@ class CancelScope:
     __slots__ = (
         "_deadline",
         "_expired",
+        "_frame",
         "_members",
         "_parent",
         "_shield",
@@ -64,6 +67,8 @@ class CancelScope:
         # In the order of their start, which is the order in which they are cancelled.
         self._members: dict[Stepper, None] | None = None
         self._expired = False
+        # In debug mode: the generator whose block this is; see `_debug`.
+        self._frame: FrameType | None = None
         self._used = False
         self.cancel_called: bool = False
         self.cancelled_caught: bool = False
@@ -97,6 +102,8 @@ class CancelScope:
         if self._used:
             raise RuntimeError(f"{self!r} was used before: each scope serves one with block")
         self._used = True
+        if DEBUG:
+            self._frame = generator_that_enters(sys._getframe(1))
         self._begin(task, task._scope)
         task._scope = self
         if self._shield or self.cancel_called:
@@ -157,7 +164,7 @@ class CancelScope:
             self._timer = None
         # A scope that is kept, or is a local variable of a coroutine that failed, must keep
         # neither the chain nor the task alive.
-        self._parent = self._task = None
+        self._parent = self._task = self._frame = None
 
     def _expire(self) -> None:
         self._timer = None

@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 from tulip_poll import QueueEntry
 from tulip_sched._context import Context
 from tulip_sched._coroutine import Gen, coroutine
+from tulip_sched._debug import DEBUG, warn_of_foreign_frame
 from tulip_sched._errors import Cancelled, SuspendError
 from tulip_sched._scopes import CancelScope, is_cancelled
 from tulip_sched._suspension import PlacedUndo, coroutine_stack, describe_undo, explain_yield
@@ -130,6 +131,19 @@ class Stepper(QueueEntry):
         self._since = self._clock()
         if self._cancel_pending:
             self._interrupt()
+
+    def _block_and_report(self, undo: Callable[[], object]) -> None:
+        """In debug mode, do as `_block`, and look for scopes that cover what is not theirs."""
+        scope = self._scope
+        while scope is not None and scope is not self._base:
+            if scope._frame is not None and warn_of_foreign_frame(scope, scope._frame):
+                scope._frame = None  # once is enough
+            scope = scope._parent
+        self._plain_block(undo)
+
+    if DEBUG:
+        _plain_block = _block
+        _block = _block_and_report
 
     def _throw(self, error: BaseException) -> None:
         """Resume the blocked task with an error, in the loop's next round."""
