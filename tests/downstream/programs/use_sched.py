@@ -117,7 +117,6 @@ def wait_for_some() -> Gen[list[str]]:
     assert_type(finished, AsCompleted[int])
     names = []
     for step in finished:
-        assert_type(step, Coroutine[Task[int]])
         done = yield from step
         names.append(done.name)
     waiting = assert_type(wait_any(tasks), Coroutine[set[Task[int]]])
