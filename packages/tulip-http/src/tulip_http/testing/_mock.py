@@ -36,7 +36,7 @@ class MockServer:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self.requests: list[Request] = []
-        self.connections = 0
+        self.connections: int = 0
 
     @coroutine
     async def connect(self, origin: Origin) -> Transport:
