@@ -49,13 +49,9 @@ def result(case: Case | None = None, /, **figures: float) -> CaseResult:
 
 def results(**figures: float) -> Results:
     """A run with one part and one case."""
-    part = PartResult("part", "A part", "About it.", {"work": result(**figures)})
-    return Results(
-        {"cpu": "a CPU", "python": "a Python", "date": "today"},
-        {},
-        {"rounds": 3, "seconds": 1.0, "scale": 1.0},
-        {"part": part},
-    )
+    effort = {"rounds": 3.0, "seconds": 1.0, "scale": 0.5}
+    part = PartResult("part", "A part", "About it.", effort, {"work": result(**figures)})
+    return Results({"cpu": "a CPU", "python": "a Python", "date": "today"}, {}, {"part": part})
 
 
 class TestMeter:
@@ -165,6 +161,14 @@ class TestResults:
         run.save(tmp_path / "deep" / "run.json")
         assert Results.load(tmp_path / "deep" / "run.json") == run
 
+    def test_parts_that_were_measured_apart_come_together(self) -> None:
+        one, other = results(tulip=1.0), results(tulip=2.0)
+        other.parts = {"other": other.parts.pop("part")}
+        assert set(Results.together([one, other]).parts) == {"part", "other"}
+        other.machine["cpu"] = "another CPU"
+        with pytest.raises(ValueError, match="different machines"):
+            Results.together([one, other])
+
     def test_the_machine_and_the_versions_are_told(self) -> None:
         assert set(machine.describe()) == {"date", "commit", "cpu", "cores", "system", "python"}
         nobody = Competitor("nobody", "", "tulip-nobody")
@@ -181,7 +185,7 @@ class TestPages:
 
     def test_a_report_names_machine_part_and_case(self) -> None:
         page = tables.report(results(floor=1000.0, tulip=2000.0))
-        for words in ("- cpu: a CPU", "## A part", "### some work"):
+        for words in ("- cpu: a CPU", "## A part", "3 samples of each, of 1 s", "### some work"):
             assert words in page
 
     def test_a_chart_is_a_picture(self) -> None:
@@ -272,7 +276,7 @@ ROUNDS = {
     "http": ["kept_1", "new_tls_1", "download", "bare loop", "tulip"],
     "churn": ["goodput", "probes", "tulip"],
     "start": ["tulip_http", "asyncio"],
-    "instructions": ["switch", "tulip"],
+    "instructions": ["echo", "tulip"],
 }
 
 
