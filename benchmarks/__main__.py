@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -96,7 +96,7 @@ def find_part(name: str) -> Part:
 def _measure(parts: Iterable[Part], effort: Effort, only: Sequence[str]) -> Results:
     parts = list(parts)
     competitors = [competitor for part in parts for competitor in part.competitors]
-    results = Results(machine.describe(), machine.versions(competitors), asdict(effort))
+    results = Results(machine.describe(), machine.versions(competitors))
     for part in parts:
         results.parts[part.name] = measure(part, effort, only)
     return results

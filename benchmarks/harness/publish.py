@@ -31,5 +31,14 @@ def publish(results: Results, goals: str, chart: str, folder: Path = ROOT / "doc
 def _tables(results: Results, goals: str) -> str:
     pieces = [*tables.facts(results), "", "## What was asked, and what was measured", "", goals]
     for part in results.parts.values():
-        pieces += ["", f"## {part.title}", "", part.about, "", tables.overview(part)]
+        pieces += [
+            "",
+            f"## {part.title}",
+            "",
+            part.about,
+            "",
+            tables.samples(part),
+            "",
+            tables.overview(part),
+        ]
     return "\n".join(pieces)

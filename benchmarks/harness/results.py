@@ -93,11 +93,12 @@ class CaseResult:
 
 @dataclass
 class PartResult:
-    """All cases of a part."""
+    """All cases of a part, and the rounds, seconds and scale they were measured with."""
 
     name: str
     title: str
     about: str
+    effort: dict[str, float] = field(default_factory=dict)
     cases: dict[str, CaseResult] = field(default_factory=dict)
 
 
@@ -108,19 +109,17 @@ class Results:
     Attributes:
         machine: Where, when and with what; see `benchmarks.harness.machine`.
         versions: Of everything that was compared.
-        effort: Rounds, seconds and scale.
         parts: By name.
     """
 
     machine: dict[str, str]
     versions: dict[str, str]
-    effort: dict[str, float]
     parts: dict[str, PartResult] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         """Write the JSON file."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        file.write_text(json.dumps(asdict(self), separators=(",", ":")) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -141,7 +140,7 @@ class Results:
         last = runs[-1]
         versions = {name: each for run in runs for name, each in run.versions.items()}
         parts = {name: part for run in runs for name, part in run.parts.items()}
-        return cls(last.machine, dict(sorted(versions.items())), last.effort, parts)
+        return cls(last.machine, dict(sorted(versions.items())), parts)
 
     def all_cases(self) -> Iterable[tuple[PartResult, CaseResult]]:
         """Give every case with its part."""

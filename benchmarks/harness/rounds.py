@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 
 from benchmarks.harness.meter import Sample
 from benchmarks.harness.part import AbsentError, Case, Competitor, Effort, Part
@@ -21,7 +22,7 @@ def measure(part: Part, effort: Effort, only: Collection[str] = ()) -> PartResul
     """
     cases = _chosen(part.cases, only)
     competitors = _chosen(part.competitors, only)
-    result = PartResult(part.name, part.title, part.about)
+    result = PartResult(part.name, part.title, part.about, asdict(effort))
     with part.staged(effort) as take_sample:
         for case in cases:
             print(f"{part.name}: {case.title}", end=" ", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ def report(results: Results) -> str:
     """Return a whole run as a Markdown page."""
     pieces = ["# Measurements", "", *facts(results), ""]
     for part in results.parts.values():
-        pieces += [f"## {part.title}", "", part.about, "", overview(part), ""]
+        pieces += [f"## {part.title}", "", part.about, "", samples(part), "", overview(part), ""]
         for case in part.cases.values():
             pieces += [f"### {case.title}", "", table(case), ""]
     return "\n".join(pieces).rstrip() + "\n"
@@ -31,9 +31,14 @@ def facts(results: Results) -> Iterator[str]:
     """Give the machine and the versions as a list."""
     for name, value in results.machine.items():
         yield f"- {name}: {value}"
-    effort = results.effort
-    yield f"- samples: {effort['rounds']:g} of each, in turn; {effort['seconds']:g} s each"
     yield "- versions: " + ", ".join(f"{name} {is_}" for name, is_ in results.versions.items())
+
+
+def samples(part: PartResult) -> str:
+    """Return how a part was measured: how many samples, how long, at which sizes."""
+    rounds, seconds, scale = (part.effort[name] for name in ("rounds", "seconds", "scale"))
+    sizes = "" if scale == 1 else f" Sizes and durations that are fixed: {scale:g} times the usual."
+    return f"{rounds:g} samples of each, of {seconds:g} s where time is what limits them.{sizes}"
 
 
 def overview(part: PartResult) -> str:
