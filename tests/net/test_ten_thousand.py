@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.net.ten_thousand import SPARE
-from tulip_net import create_task, create_transport, fail_after, listen, run, serve, sleep
 
 pytestmark = pytest.mark.slow
 
@@ -45,30 +44,3 @@ def test_ten_thousand_connections_at_once() -> None:
         said, _ = server.communicate()  # the end of its input ends it
         assert json.loads(said) == {"connections": COUNT, "most": COUNT, "left": 0}
     assert (server.returncode, client.returncode) == (0, 0)
-
-
-def test_ten_thousand_connections_that_are_cancelled() -> None:
-    """Wherever a cancellation meets it, a connection leaves no descriptor, thread or task.
-
-    The checks after each test (``tests/guards``) look for them.
-    """
-
-    async def main() -> None:
-        listener = await listen("127.0.0.1")
-        server = create_task(serve(lambda transport: transport.recv(1), listener, grace=None))
-        made = 0
-        for number in range(COUNT):
-            task = create_task(create_transport("127.0.0.1", listener.port))
-            for _ in range(number % 4):
-                await sleep(0)
-            task.cancel()
-            await task.wait()
-            if not task.cancelled():
-                made += 1
-                task.result().close()
-        assert 0 < made < COUNT
-        listener.close()
-        with fail_after(10):
-            await server
-
-    run(main())
