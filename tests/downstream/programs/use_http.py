@@ -19,6 +19,8 @@ from typing import Any, assert_type
 import tulip_http
 from tulip_http import (
     URL,
+    AnyCoroutine,
+    Cancelled,
     CancelScope,
     CertificateError,
     Client,
@@ -38,6 +40,8 @@ from tulip_http import (
     Origin,
     PoolTimeout,
     ProtocolError,
+    Queue,
+    QueueShutDown,
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
@@ -49,10 +53,12 @@ from tulip_http import (
     ResponseNotRead,
     ResponseStream,
     ResponseTooLarge,
+    Semaphore,
     StreamClosed,
     StreamConsumed,
     StreamError,
     Task,
+    TaskCancelledError,
     TaskGroup,
     Timeout,
     TimeoutException,
@@ -61,12 +67,14 @@ from tulip_http import (
     UnsupportedProtocol,
     WriteError,
     WriteTimeout,
+    as_completed,
     call_in_thread,
     coroutine,
     create_task,
     fail_after,
     move_on_after,
     run,
+    shield,
     sleep,
     wait_all,
     wait_any,
@@ -238,6 +246,40 @@ def fetch_many(base: str) -> Gen[int]:
         return sum(len(each.content) for each in [*(task.result() for task in tasks), *async_pages])
 
 
+async def crawl(base: str, count: int) -> list[int]:
+    """Fetch what a queue says, two at a time; one page is given up."""
+    queue: Queue[str] = Queue()
+    slots = Semaphore(2)
+
+    async def fetch(client: Client, path: str) -> int:
+        try:
+            async with slots:
+                return (await client.get(path)).status_code
+        except Cancelled:
+            with shield():
+                await sleep(0)
+            raise
+
+    for _ in range(count):
+        queue.put_nowait("/lines")
+    queue.shutdown()
+    tasks: list[Task[int]] = []
+    with Client(base_url=base) as client:
+        try:
+            while True:
+                page: AnyCoroutine[int] = fetch(client, await queue.get())
+                tasks.append(create_task(page))
+        except QueueShutDown:
+            tasks[-1].cancel()
+        statuses = []
+        async for task in as_completed(tasks):
+            try:
+                statuses.append(task.result())
+            except TaskCancelledError:
+                statuses.append(0)
+    return sorted(statuses)
+
+
 async def in_a_group(client: Client) -> list[Response]:
     """Fetch in a group: all, or the first failure."""
     tasks: list[Task[Response]] = []
@@ -295,6 +337,7 @@ if __name__ == "__main__":
             assert run(under_await(each)) == json.loads('{"answer": 42}')
         run(meet_the_errors(plain))
         run(meet_the_slow(secure))
+        assert run(crawl(plain, 3)) == [0, 200, 200]
         assert run(fetch_many(plain)) == 5 * len("one\ntwo\n")
         assert write_a_script(plain) == ["one\ntwo\n", "data"]
         assert "200" in use_the_command(plain)

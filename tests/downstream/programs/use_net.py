@@ -28,18 +28,24 @@ from tulip_net import (
     Connector,
     Coroutine,
     DatagramTransport,
+    DeadlockError,
+    Event,
     Gen,
     HttpProxy,
     IncompleteReadError,
     LimitError,
     Listener,
+    Lock,
     NamesCache,
     NetError,
     PipeEnd,
     PipeTransport,
     ProxyError,
+    Queue,
+    QueueShutDown,
     ResolveError,
     Resolver,
+    Semaphore,
     SocketTransport,
     Socks4Proxy,
     Socks5Proxy,
@@ -54,6 +60,7 @@ from tulip_net import (
     WrongThreadError,
     as_completed,
     block,
+    call_from_thread,
     call_in_thread,
     client_context,
     connect,
@@ -358,6 +365,32 @@ def use_what_lies_below() -> Gen[list[int]]:
     return numbers
 
 
+async def share_between_tasks() -> list[int]:
+    """Hand numbers from one task to another, one at a time, and back from a thread."""
+    queue: Queue[int] = Queue(1)
+    lock, slots, started = Lock(), Semaphore(1), Event()
+    seen: list[int] = []
+
+    async def consume() -> None:
+        started.set()
+        try:
+            while True:
+                async with lock, slots:
+                    seen.append(await queue.get())
+        except QueueShutDown:
+            pass
+
+    task = create_task(consume())
+    await started.wait()
+    for number in range(2):
+        await queue.put(number)
+    await call_in_thread(call_from_thread, queue.put, 2)
+    queue.shutdown()
+    await task
+    assert issubclass(DeadlockError, RuntimeError)
+    return seen
+
+
 @coroutine
 def refused(transport: Transport, listener: Listener) -> Gen[None]:
     """Each of these lines is a mistake that the type checker finds."""
@@ -382,4 +415,5 @@ if __name__ == "__main__":
     assert run(write_in_small_pieces()) == b"onetwo"
     assert run(use_datagrams_pipes_and_descriptors()) == b"through a pipe"
     run(meet_the_errors())
+    assert run(share_between_tasks()) == [0, 1, 2]
     assert run(use_what_lies_below()) == [1, 2, 6, 7]

@@ -14,7 +14,7 @@ What it refuses to do: guess where a message ends, repeat a request that may hav
 verify no certificates unless told so.
 
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
-type, `run`, tasks, waiting, and time limits.
+type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaphore for crawlers.
 
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
 ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
@@ -62,18 +62,26 @@ from tulip_http._sync import ClientOptions, SyncClient, SyncResponse
 from tulip_http._timeouts import Timeout
 from tulip_http._url import URL, Origin
 from tulip_net import (
+    AnyCoroutine,
+    Cancelled,
     CancelScope,
     Coroutine,
     Gen,
+    Queue,
+    QueueShutDown,
+    Semaphore,
     Task,
+    TaskCancelledError,
     TaskGroup,
     Transport,
+    as_completed,
     call_in_thread,
     coroutine,
     create_task,
     fail_after,
     move_on_after,
     run,
+    shield,
     sleep,
     wait_all,
     wait_any,
@@ -83,7 +91,9 @@ from tulip_net import (
 
 __all__ = [
     "URL",
+    "AnyCoroutine",
     "CancelScope",
+    "Cancelled",
     "CertificateError",
     "Client",
     "ClientClosed",
@@ -105,6 +115,8 @@ __all__ = [
     "Origin",
     "PoolTimeout",
     "ProtocolError",
+    "Queue",
+    "QueueShutDown",
     "ReadError",
     "ReadTimeout",
     "RemoteProtocolError",
@@ -116,6 +128,7 @@ __all__ = [
     "ResponseNotRead",
     "ResponseStream",
     "ResponseTooLarge",
+    "Semaphore",
     "Stats",
     "StreamClosed",
     "StreamConsumed",
@@ -123,6 +136,7 @@ __all__ = [
     "SyncClient",
     "SyncResponse",
     "Task",
+    "TaskCancelledError",
     "TaskGroup",
     "Timeout",
     "TimeoutException",
@@ -133,6 +147,7 @@ __all__ = [
     "UnsupportedProtocol",
     "WriteError",
     "WriteTimeout",
+    "as_completed",
     "call_in_thread",
     "coroutine",
     "create_task",
@@ -147,6 +162,7 @@ __all__ = [
     "put",
     "request",
     "run",
+    "shield",
     "sleep",
     "wait_all",
     "wait_any",

@@ -14,7 +14,8 @@ What this layer promises:
 What it refuses to do: retry, reconnect, and hide where a message ends.
 
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
-type, `run`, tasks, waiting, time limits, cancellation, and the errors of misuse.
+type, `run`, tasks, waiting, time limits, cancellation, threads and back, what tasks share (events,
+locks, queues, semaphores), and the errors of misuse.
 
 Reading order: `_errors`, `_address`, `_transport` (the protocol), `_gather` (several buffers as
 one), `_send_file`, `_socket`, `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups`
@@ -62,13 +63,20 @@ from tulip_sched import (
     CancelScope,
     ClosedError,
     Coroutine,
+    DeadlockError,
+    Event,
     Gen,
+    Lock,
+    Queue,
+    QueueShutDown,
+    Semaphore,
     Task,
     TaskCancelledError,
     TaskGroup,
     WrongThreadError,
     as_completed,
     block,
+    call_from_thread,
     call_in_thread,
     coroutine,
     create_task,
@@ -103,18 +111,24 @@ __all__ = [
     "Connector",
     "Coroutine",
     "DatagramTransport",
+    "DeadlockError",
+    "Event",
     "Gen",
     "HttpProxy",
     "IncompleteReadError",
     "LimitError",
     "Listener",
+    "Lock",
     "NamesCache",
     "NetError",
     "PipeEnd",
     "PipeTransport",
     "ProxyError",
+    "Queue",
+    "QueueShutDown",
     "ResolveError",
     "Resolver",
+    "Semaphore",
     "SocketTransport",
     "Socks4Proxy",
     "Socks5Proxy",
@@ -129,6 +143,7 @@ __all__ = [
     "WrongThreadError",
     "as_completed",
     "block",
+    "call_from_thread",
     "call_in_thread",
     "client_context",
     "connect",
