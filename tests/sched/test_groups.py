@@ -474,3 +474,50 @@ def test_children_inherit_the_owner_s_cancellation_even_if_started_by_another(
         assert current_task()._scope is None
 
     run(main())
+
+
+def test_groups_nest_deeper_than_the_interpreter_s_stack(virtual: Virtual) -> None:
+    ended: list[int] = []
+
+    async def nested(number: int) -> None:
+        try:
+            async with TaskGroup() as group:
+                if number:
+                    group.start_soon(nested(number - 1))
+                await sleep(1000)
+        finally:
+            ended.append(number)
+
+    async def main() -> None:
+        with move_on_after(1) as scope:
+            await nested(1500)
+        assert scope.cancelled_caught
+
+    run(main())
+    assert sorted(ended) == list(range(1501))
+
+
+def test_tasks_are_cancelled_in_the_order_of_their_start(virtual: Virtual) -> None:
+    """Depth first, the inner group before the outer one."""
+    told: list[str] = []
+
+    async def waits(name: str) -> None:
+        try:
+            await sleep(1000)
+        finally:
+            told.append(name)
+
+    async def branch(name: str) -> None:
+        async with TaskGroup() as group:
+            for number in range(2):
+                group.start_soon(waits(f"{name}{number}"))
+            await waits(name)
+
+    async def main() -> None:
+        with move_on_after(1):
+            async with TaskGroup() as group:
+                for name in "ab":
+                    group.start_soon(branch(name))
+
+    run(main())
+    assert told == ["a", "a0", "a1", "b", "b0", "b1"]

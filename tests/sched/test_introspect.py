@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.sched.virtual import Virtual
 from tulip_sched import (
     DeadlockError,
     Gen,
@@ -19,6 +20,7 @@ from tulip_sched import (
     format_task_tree,
     run,
     sleep,
+    suspend,
     task_tree,
 )
 
@@ -53,6 +55,34 @@ def test_the_tree_tells_who_started_whom_and_where_each_waits() -> None:
         assert "cancel" in child.waiting_for
         assert 0 <= child.seconds < 5
         assert child.children == ()
+
+    run(main())
+
+
+def test_a_chain_of_tasks_may_be_longer_than_the_interpreter_s_stack(virtual: Virtual) -> None:
+    async def link(number: int) -> None:
+        if number:
+            await create_task(link(number - 1), f"link {number}")
+        else:
+            await suspend(lambda: None)
+
+    with pytest.raises(DeadlockError, match="'link 1': waits for") as caught:
+        run(link(2000))
+    lines = str(caught.value).splitlines()
+    heads = [line for line in lines if line.lstrip().startswith("task 'link")]
+    assert [head.split("'")[1] for head in heads] == [f"link {n}" for n in range(2000, 0, -1)]
+    assert heads[0].startswith("  task")
+    assert max(len(line) - len(line.lstrip()) for line in lines) < 80
+
+
+def test_brothers_stand_in_the_order_of_their_start() -> None:
+    async def main() -> None:
+        for number in range(3):
+            create_task(parent(), f"parent {number}").add_done_callback(lambda _: None)
+        await sleep(0)
+        (top,) = task_tree()
+        assert [info.name for info in top.children] == [f"parent {n}" for n in range(3)]
+        assert [len(info.children) for info in top.children] == [1, 1, 1]
 
     run(main())
 

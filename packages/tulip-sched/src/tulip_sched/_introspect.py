@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from traceback import FrameSummary, format_list
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._errors import DeadlockError
 from tulip_sched._stepping import WOKEN
 from tulip_sched._suspension import coroutine_stack, describe_undo
 from tulip_sched._task import Task
+
+DEEPEST_INDENT: Final = 30
+"""What is below is not indented further."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +52,22 @@ def task_tree(context: Context | None = None) -> tuple[TaskInfo, ...]:
     if not context.tasks:
         return ()
     now = context.eventloop.time()
-    below: dict[Task[Any] | None, list[Task[Any]]] = {}
-    for task in context.tasks:
-        starter = None if task._starter is None else task._starter()
-        below.setdefault(starter if starter in context.tasks else None, []).append(task)
-
-    def info(task: Task[Any]) -> TaskInfo:
+    below: dict[Task[Any] | None, list[TaskInfo]] = {}
+    # The last one first: whoever started a task was started before it, so all below a task is
+    # there when its turn comes, without recursion, however long the chain.
+    for task in reversed(context.tasks):
         undo = task._undo
         blocked = undo is not None and undo is not WOKEN
-        return TaskInfo(
+        info = TaskInfo(
             task.name,
             describe_undo(undo) if undo is not None and blocked else None,
             now - task._since if blocked else 0.0,
             tuple(coroutine_stack(task._coro)),
-            tuple(info(child) for child in below.get(task, ())),
+            tuple(reversed(below.pop(task, ()))),
         )
-
-    return tuple(info(task) for task in below.get(None, ()))
+        starter = None if task._starter is None else task._starter()
+        below.setdefault(starter if starter in context.tasks else None, []).append(info)
+    return tuple(reversed(below.get(None, ())))
 
 
 def format_task_tree(tree: Iterable[TaskInfo], *, stacks: bool = True) -> str:
@@ -75,7 +77,14 @@ def format_task_tree(tree: Iterable[TaskInfo], *, stacks: bool = True) -> str:
         tree: As `task_tree` returns it.
         stacks: Show each task's stack, not only what it waits for.
     """
-    return "\n".join(line for info in tree for line in _lines(info, stacks)) or "no tasks"
+    lines: list[str] = []
+    left = [(info, 0) for info in reversed(tuple(tree))]
+    while left:
+        info, depth = left.pop()
+        indent = "  " * min(depth, DEEPEST_INDENT)
+        lines.extend(indent + line for line in _lines(info, stacks))
+        left.extend((child, depth + 1) for child in reversed(info.children))
+    return "\n".join(lines) or "no tasks"
 
 
 def dump_tasks(file: TextIO | None = None) -> None:
@@ -124,6 +133,4 @@ def _lines(info: TaskInfo, stacks: bool) -> list[str]:
     if stacks:
         for entry in format_list(list(info.stack)):
             lines.extend("    " + line.strip("\n") for line in entry.splitlines())
-    for child in info.children:
-        lines.extend("  " + line for line in _lines(child, stacks))
     return lines

@@ -139,11 +139,13 @@ class CancelScope:
         task = self._task
         if task is not None:
             task._context.check_thread()
+        # Inside of what is cancelled already nothing changes: no need to go through it again.
+        news = task is not None and not is_cancelled(self)
         self.cancel_called = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if task is not None:
+        if task is not None and news:
             task._propagate_cancellation()
 
     def _begin(self, task: "Stepper", parent: "CancelScope | None") -> None:

@@ -282,13 +282,18 @@ class Stepper(QueueEntry):
             self._interrupt()
 
     def _propagate_cancellation(self) -> None:
-        """Work out the level of this task and of the tasks in its groups."""
-        scope = self._scope
-        self._update_cancellation()
-        while scope is not None and scope is not self._base:
-            for member in list(scope._members or ()):
-                member._propagate_cancellation()
-            scope = scope._parent
+        """Work out the level of this task and of the tasks in its groups, depth first."""
+        # No recursion: groups nest deeper than the interpreter's stack.
+        left = [self]
+        while left:
+            task = left.pop()
+            scope = task._scope
+            task._update_cancellation()
+            members: list[Stepper] = []
+            while scope is not None and scope is not task._base:
+                members.extend(scope._members or ())
+                scope = scope._parent
+            left.extend(reversed(members))
 
     def _interrupt(self) -> None:
         """Undo the suspension and resume with `Cancelled`."""
