@@ -19,7 +19,6 @@ from tulip_sched import (
     Condition,
     Context,
     Coroutine,
-    Coroutine,
     DeadlockError,
     Event,
     EventLoop,
