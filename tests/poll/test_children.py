@@ -1,5 +1,6 @@
 """Child processes as callbacks."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -48,6 +49,20 @@ def test_the_exit_code_is_told_once(loop: EventLoop) -> None:
     loop.run()
     assert codes == [(3, "three")]
     assert not loop.close()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+def test_where_the_kernel_refuses_a_pidfd_a_thread_waits(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuses(pid: int) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "pidfd_open", refuses, raising=False)
+    codes: list[int | None] = []
+    loop.watch_child(exits(3), codes.append)
+    loop.run()
+    assert codes == [3]
 
 
 def test_a_signal_that_ended_it_is_a_negative_code(

@@ -6,6 +6,7 @@ is watching a descriptor. Where there is none, a thread waits for each child.
 Source: pidfd_open(2), from Linux 5.3 on; POSIX.1-2017 waitpid().
 """
 
+import errno
 import os
 import sys
 import threading
@@ -143,7 +144,12 @@ def _open_pidfd(pid: int) -> int | None:
     """Return a pidfd, or None where there is no such thing; check that there is the process."""
     try:
         if sys.platform == "linux" and hasattr(os, "pidfd_open"):
-            return os.pidfd_open(pid)
+            try:
+                return os.pidfd_open(pid)
+            except OSError as error:
+                # The kernel is older than Python's headers, or a sandbox forbids it.
+                if error.errno not in {errno.ENOSYS, errno.EPERM}:
+                    raise
         if sys.platform != "win32":
             os.kill(pid, 0)
     except ProcessLookupError as error:
