@@ -10,6 +10,7 @@ from embedded_server import Certificates, start_server
 from tests.http.running import in_loop
 from tulip_http import (
     Client,
+    ClientClosed,
     Headers,
     HTTPError,
     Interim,
@@ -475,3 +476,32 @@ class TestTools:
     def test_a_script_is_needed(self) -> None:
         with pytest.raises(ValueError, match="needs a script"):
             ScriptedServer()
+
+
+@pytest.mark.parametrize("method,safe", [("POST", False), ("GET", True)])
+def test_a_client_closed_during_a_request_names_it_and_whether_it_can_be_repeated(
+    method: str, safe: bool
+) -> None:
+    async def main() -> ClientClosed:
+        begun: list[Request] = []
+
+        async def never(request: Request) -> Answer:
+            begun.append(request)
+            await sleep(3600)
+            return Answer()
+
+        client = on(MockServer(never))
+        task = create_task(client.request(method, "http://a.example/x"))
+        while not begun:
+            await sleep(0)
+        client.close()
+        await task.wait()
+        error = task.exception()
+        assert isinstance(error, ClientClosed)
+        return error
+
+    with virtual_time():
+        error = run(main())
+    assert str(error).startswith(f"{method} http://a.example/x: ")
+    assert error.request is not None
+    assert error.safe_to_repeat is safe

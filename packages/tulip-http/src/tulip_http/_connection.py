@@ -190,7 +190,7 @@ class Connection:
                 if decoder is not None:
                     content = decode_whole(content, decoder, most)
         except BaseException as error:
-            self._fail(error)
+            self._fail(error, request)
             raise
         head, upgraded = parser.head, parser.upgraded
         if whole:
@@ -226,12 +226,13 @@ class Connection:
         if data:
             return data
         self._deadlines.ends = ends
+        request = self._request
         try:
             while not data and not parser.complete:
                 yield from self._receive_some()
                 data = parser.take_body()
         except BaseException as error:
-            self._fail(error)
+            self._fail(error, request)
             raise
         if data:
             self._deadlines.clear()
@@ -402,13 +403,13 @@ class Connection:
         if self._transport is not None:
             self._transport.close()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, request: Request | None) -> None:
         """Close, and raise the error of this layer for one of the layer below."""
         if isinstance(error, Cancelled) and self._owner is not None and self._worth_draining():
             self.abandon()
             return
         root = self._root(error)
-        deadlines, request = self._deadlines, self._request
+        deadlines = self._deadlines
         late = deadlines.error(name(request)) if deadlines.expired else None
         found = translated(root, request, reading=deadlines.reading, late=late)
         self.close()
