@@ -1,7 +1,7 @@
 """Calls from other threads into a run."""
 
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
 
 import pytest
@@ -144,6 +144,24 @@ def test_a_call_that_the_run_did_not_answer_fails_when_it_ends() -> None:
 
     run(main())
     assert isinstance(outcome[0], (ClosedError, TaskCancelledError))
+
+
+@pytest.mark.leaves_behind("the call, in the queue of the loop that was closed")
+def test_a_call_that_comes_in_the_last_step_of_a_run_fails_when_it_ends() -> None:
+    """The loop turns no more, so no task can answer it."""
+    calls: list[Future[None]] = []
+
+    async def main() -> None:
+        context = current_context()
+        thread = threading.Thread(
+            target=lambda: calls.append(start_from_thread(sleep, 0, context=context))
+        )
+        thread.start()
+        thread.join()
+
+    run(main())
+    with pytest.raises(ClosedError, match="ended before it answered"):
+        calls[0].result(0)
 
 
 def test_a_call_after_the_run_is_refused() -> None:
