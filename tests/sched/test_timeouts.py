@@ -13,6 +13,7 @@ from tulip_sched import (
     TaskGroup,
     coroutine,
     create_task,
+    current_context,
     current_task,
     fail_after,
     move_on_after,
@@ -112,10 +113,52 @@ def test_completion_first_then_timeout_in_one_round(virtual: Virtual) -> None:
     assert virtual.now == 5
 
 
-def test_timeout_first_then_completion_in_one_round(virtual: Virtual) -> None:
-    with pytest.raises(TimeoutError):
-        run(with_timeout(5, give(1, 5)))
+def test_what_ends_in_the_moment_of_the_timeout_has_ended(virtual: Virtual) -> None:
+    assert run(with_timeout(5, give(1, 5))) == 1
     assert virtual.now == 5
+
+
+def test_timeout_first_then_completion_in_one_round(virtual: Virtual) -> None:
+    async def in_two_steps() -> int:
+        await sleep(2)
+        return await give(1, 3)
+
+    with pytest.raises(TimeoutError):
+        run(with_timeout(5, in_two_steps()))
+    assert virtual.now == 5
+
+
+def test_the_timer_is_set_when_the_task_suspends_inside(virtual: Virtual) -> None:
+    async def main() -> list[int]:
+        loop = current_context().eventloop
+        timers = []
+        with move_on_after(5) as scope:
+            timers.append(loop.stats().timers)
+            await sleep(0)
+            timers.append(loop.stats().timers)
+            await sleep(60)
+        timers.append(loop.stats().timers)
+        assert scope.cancelled_caught
+        with move_on_after(5):
+            pass
+        timers.append(loop.stats().timers)
+        return timers
+
+    assert run(main()) == [0, 1, 0, 0]
+    assert virtual.now == 5
+
+
+def test_a_deadline_that_passed_while_the_task_ran_is_met_at_its_suspension(
+    virtual: Virtual,
+) -> None:
+    async def main() -> bool:
+        with move_on_after(0) as scope:
+            for _ in range(3):
+                await sleep(0)
+            return False
+        return scope.cancelled_caught
+
+    assert run(main())
 
 
 @pytest.mark.parametrize("first", ["wake", "cancel"])

@@ -149,9 +149,27 @@ class CancelScope:
             task._propagate_cancellation()
 
     def _begin(self, task: "Stepper", parent: "CancelScope | None") -> None:
+        if self._deadline != math.inf:
+            self._check_deadline()
+            # Its timer is set when the task suspends inside. Most blocks under a time limit never
+            # do, and setting a timer costs more than the rest of the scope (benchmarks/scheduling).
+            task._unarmed = True
         self._task = task
         self._parent = parent
-        if self._deadline != math.inf:
+
+    def _check_deadline(self) -> None:
+        try:
+            a_number = self._deadline >= -math.inf
+        except TypeError:
+            raise TypeError(
+                f"a deadline must be a number of seconds, got {self._deadline!r}"
+            ) from None
+        if not a_number:
+            raise ValueError(f"a deadline must be a number of seconds, got {self._deadline}")
+
+    def _arm_late(self, task: "Stepper") -> None:
+        """Set the timer, unless that was done, or is not needed any more."""
+        if self._timer is None and self._deadline != math.inf and not self.cancel_called:
             self._arm(task)
 
     def _arm(self, task: "Stepper") -> None:

@@ -57,6 +57,7 @@ class Stepper(QueueEntry):
         "_send",
         "_since",
         "_started",
+        "_unarmed",
         "_undo",
     )
 
@@ -83,6 +84,7 @@ class Stepper(QueueEntry):
         self._cancel_pending = False
         self._done = False
         self._started = False
+        self._unarmed = False
 
     @property
     def name(self) -> str:
@@ -129,6 +131,8 @@ class Stepper(QueueEntry):
             )
         self._undo = undo
         self._since = self._clock()
+        if self._unarmed:
+            self._arm_scopes()
         if self._cancel_pending:
             self._interrupt()
 
@@ -185,6 +189,8 @@ class Stepper(QueueEntry):
         else:
             context.current_task = None
             if yielded is TURN and self._undo is None:
+                if self._unarmed:
+                    self._arm_scopes()
                 if self._cancel_pending:
                     self._error = self._order_to_stop()
                 self._again(self)
@@ -273,6 +279,14 @@ class Stepper(QueueEntry):
         if base is not None and base._members is not None:
             base._members.pop(self, None)
         self._scope = self._base = None
+
+    def _arm_scopes(self) -> None:
+        """Set the timers of the scopes that were entered since the task last suspended."""
+        self._unarmed = False
+        scope = self._scope
+        while scope is not None and scope is not self._base:
+            scope._arm_late(self)
+            scope = scope._parent
 
     def _update_cancellation(self) -> None:
         """Work out the level again (rule 3 of the scopes)."""
