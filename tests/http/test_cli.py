@@ -63,7 +63,7 @@ def test_errors_in_words_and_status_1(nginx: Nginx) -> None:
     result = tulip_http(*urls)
     assert (result.returncode, result.stderr) == (1, "")
     for words in (
-        "ConnectError: cannot connect to 127.0.0.1:1: 127.0.0.1:1: Connection refused",
+        "ConnectError: cannot connect to 127.0.0.1:1: Connection refused",
         "ConnectError: cannot resolve 'no-such-host.invalid'",
         "UnsupportedProtocol: scheme 'ftp'",
         "InvalidURL: port 99999 is out of range",

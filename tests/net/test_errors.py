@@ -32,6 +32,10 @@ MESSAGES = [
         "cannot connect to x:80: [::1]:80: Connection refused; 127.0.0.1:80: Connection refused",
     ),
     (
+        ConnectError("127.0.0.1:1", (("127.0.0.1:1", REFUSED),)),
+        "cannot connect to 127.0.0.1:1: Connection refused",
+    ),
+    (
         ProxyError("SOCKS5 proxy p:1080", "x:80", "it answered connection refused (5)", 5),
         "SOCKS5 proxy p:1080 does not connect to x:80: it answered connection refused (5)",
     ),

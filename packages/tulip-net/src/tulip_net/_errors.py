@@ -115,7 +115,9 @@ class ConnectError(NetError):
     @override
     def __str__(self) -> str:
         reasons = "; ".join(
-            f"{address}: {error.strerror or error}" for address, error in self.failures
+            # A literal address is not said twice.
+            ("" if address == self.target else f"{address}: ") + (error.strerror or str(error))
+            for address, error in self.failures
         )
         return f"cannot connect to {self.target}: {reasons}"
 
