@@ -1,6 +1,7 @@
 """Threads: which may call what, how they wake a loop, and two loops at once."""
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -271,10 +272,18 @@ class TestWithoutEventfd:
 
     def test_draining_what_is_empty_does_nothing(self) -> None:
         wakeup = Wakeup()
+
+        def readable() -> bool:
+            return bool(select.select([wakeup], [], [], 0)[0])
+
         wakeup.drain()
+        assert not readable()
         wakeup.wake()
+        assert readable()
         wakeup.drain()
+        assert not readable()
         wakeup.wake()
+        assert readable()
         wakeup.close()
         wakeup.close()
 
