@@ -1,7 +1,6 @@
 """Tulip, in generators."""
 
 from collections.abc import Callable
-from typing import TypeVarTuple
 
 from benchmarks.harness.meter import Meter
 from benchmarks.scheduling.bursts import bursts
@@ -17,8 +16,6 @@ from tulip_sched import (
     sleep,
 )
 from tulip_sched import run as run_tulip
-
-Ts = TypeVarTuple("Ts")
 
 
 def run(case: Callable[[Meter], Coroutine[None]], meter: Meter) -> None:
@@ -36,7 +33,12 @@ def switch(meter: Meter) -> Gen[None]:
             yield from sleep(0)
 
     for count in meter:
-        yield from in_group(turns, count // 100)
+
+        def start(group: TaskGroup, count: int = count) -> None:
+            for _ in range(100):
+                group.start_soon(turns(count // 100))
+
+        yield from TaskGroup().run(start)
 
 
 @coroutine
@@ -50,9 +52,14 @@ def spawn_one(meter: Meter) -> Gen[None]:
 @coroutine
 def spawn_many(meter: Meter) -> Gen[None]:
     """Start tasks in a group, 100 at a time."""
+
+    def start(group: TaskGroup) -> None:
+        for _ in range(100):
+            group.start_soon(nothing())
+
     for count in meter:
         for _ in range(count // 100):
-            yield from in_group(nothing)
+            yield from TaskGroup().run(start)
 
 
 @coroutine
@@ -117,15 +124,3 @@ def park(meter: Meter) -> Gen[None]:
 def nothing() -> Gen[None]:
     """Do nothing, as a coroutine."""
     yield from ()
-
-
-def in_group(make: Callable[[*Ts], Coroutine[None]], *arguments: *Ts) -> Coroutine[None]:
-    """Run 100 tasks in a group."""
-
-    @coroutine
-    def body(group: TaskGroup) -> Gen[None]:
-        for _ in range(100):
-            group.start_soon(make(*arguments))
-        yield from ()
-
-    return TaskGroup().run(body)

@@ -255,9 +255,11 @@ class TestDescriptors:
 
         class Entry(QueueEntry):
             __slots__ = ()
+            retired = False
 
-            def __init__(self) -> None:
-                self._call = nothing
+            @override
+            def _call(self) -> None:
+                pass
 
             @override
             def __eq__(self, other: object) -> bool:

@@ -44,7 +44,7 @@ def check(program: list[list[Step]]) -> World:
     tokens = world.tokens
     assert tokens.made == tokens.taken + tokens.left, "a token was lost, or given twice"
     assert tokens.waiting == 0, "a task that has ended waits still"
-    assert all(task._callbacks == [] for task in world.tasks), "a callback was left"
+    assert not any(task._callbacks or task._joiners for task in world.tasks), "a callback was left"
     assert rounds < 1000, "the loop turns and turns"
     return world
 

@@ -158,7 +158,7 @@ def test_a_refused_wait_leaves_no_callback() -> None:
         for wait in (wait_all, as_completed):
             with pytest.raises(RuntimeError):
                 await wait([good, lazy])  # type: ignore[misc]
-            assert good._callbacks == []
+            assert not good._callbacks
         lazy.cancel()
         await good
 
@@ -170,11 +170,11 @@ def test_a_cancelled_wait_leaves_the_tasks_and_no_callback(virtual: Virtual) -> 
         tasks = started(2, 3, 4)
         with move_on_after(1):
             await wait_all(tasks)
-        assert [task._callbacks for task in tasks] == [[], [], []]
+        assert not any(task._callbacks for task in tasks)
         with move_on_after(2):
             await wait_for(3, tasks)
         assert [task.done() for task in tasks] == [True, True, False]
-        assert tasks[2]._callbacks == []
+        assert not tasks[2]._callbacks
         assert await tasks[2] == 2
 
     run(main())
@@ -184,7 +184,7 @@ def test_a_satisfied_wait_leaves_no_callback(virtual: Virtual) -> None:
     async def main() -> None:
         tasks = started(1, 5)
         await wait_any(tasks)
-        assert tasks[1]._callbacks == []
+        assert not tasks[1]._callbacks
         await tasks[1]
 
     run(main())
@@ -253,7 +253,7 @@ def test_an_abandoned_as_completed_leaves_no_callback(virtual: Virtual) -> None:
     async def main() -> None:
         tasks = started(1, 2, 3)
         assert await next_of(as_completed(tasks)) is tasks[0]
-        assert [task._callbacks for task in tasks] == [[], [], []]
+        assert not any(task._callbacks for task in tasks)
         await wait_all(tasks)
 
     run(main())

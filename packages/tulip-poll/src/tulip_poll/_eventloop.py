@@ -26,11 +26,10 @@ class EventLoop(Iteration):
 
     1. Compute how long to wait: not at all when callbacks are in the queue or ``stop`` was
        called; else until the earliest deadline; else without limit.
-    2. Poll. The handles of ready descriptors join the queue. While callbacks keep the queue
-       filled, ``run`` does steps 1 and 2 only after every 256 of them: a poll costs as much
-       as four callbacks.
+    2. Poll. The handles of ready descriptors join the queue.
     3. Move the timers that are due by now to the queue, the earliest first, equal deadlines
-       in the order they were set.
+       in the order they were set. While callbacks keep the queue filled, ``run`` does steps 1
+       to 3 only after every 256 of them: a poll costs as much as four callbacks.
     4. Run what is in the queue at this moment, first come, first served. What callbacks add
        from here on waits for the next round.
 
@@ -71,7 +70,7 @@ class EventLoop(Iteration):
 
         See :meth:`Pollster.add_reader` for what that means, and what is raised.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._pollster.add_reader(fd, callback, *args)
 
@@ -82,19 +81,19 @@ class EventLoop(Iteration):
 
         See :meth:`Pollster.add_writer`.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._pollster.add_writer(fd, callback, *args)
 
     def remove_reader(self, fd: FileDescriptor) -> bool:
         """Stop watching ``fd`` for input; return whether there was a reader."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._pollster.remove_reader(fd)
 
     def remove_writer(self, fd: FileDescriptor) -> bool:
         """Stop watching ``fd`` for output; return whether there was a writer."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._pollster.remove_writer(fd)
 
@@ -106,7 +105,7 @@ class EventLoop(Iteration):
             writer's. Events for them that are in the queue already are not delivered; a
             handle that is scheduled from now on is called in the next round.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         handles = self._pollster.forget(fd)
         if self._ready:
@@ -126,7 +125,7 @@ class EventLoop(Iteration):
             ValueError: Not called in the main thread, or this is no signal's number.
             OSError: The kernel allows no handler for this signal.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         if self._signals is None:
             signals = self._signals = Signals(self._post)
@@ -142,7 +141,7 @@ class EventLoop(Iteration):
         Returns:
             Whether there was a handler of this loop.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._signals is not None and self._signals.remove(number)
 
@@ -166,7 +165,7 @@ class EventLoop(Iteration):
         Raises:
             ProcessLookupError: There is no such process.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._children.watch(child, callback, args)
 
@@ -181,7 +180,7 @@ class EventLoop(Iteration):
         Raises:
             UnsupportedOperation: The pollster has no descriptor (``select``, ``poll``).
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         fd = self._pollster.fileno()
         if not self._hosted:
@@ -192,7 +191,7 @@ class EventLoop(Iteration):
 
     def stats(self) -> LoopStats:
         """Return what the loop has done so far, and what it has before it."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         self._pollster.pollable()
         return LoopStats(
@@ -218,7 +217,7 @@ class EventLoop(Iteration):
         """
         if self._closed:
             return Leftovers()
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         if self._running:
             raise RuntimeError(f"{self!r} cannot be closed by one of its own callbacks")
@@ -226,7 +225,7 @@ class EventLoop(Iteration):
 
     def _release_all(self) -> Leftovers:
         self._closed = True
-        self._thread = None
+        self.thread = None
         pollster, signals = self._pollster, self._signals
         self._give_back()
         # The order matters: who posts from elsewhere goes first.

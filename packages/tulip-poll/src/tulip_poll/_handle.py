@@ -1,10 +1,11 @@
-"""Handles: a callback with its arguments, that can be cancelled.
+"""What the loop runs: entries of its queue, most of them handles that can be cancelled.
 
-The loop runs a handle by calling one slot, ``_call``, and does not ask whether the handle
-was cancelled: cancelling puts a function there that does nothing. So the hot loop is
+The loop runs an entry by calling its ``_call``, and does not ask whether it was cancelled:
+cancelling a handle puts a function there that does nothing. So the hot loop is
 ``popleft()._call()``, and a cancelled handle drops its callback and arguments at once.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVarTuple
@@ -22,25 +23,23 @@ def _nothing() -> None:
     """Stand in for the callback of a cancelled handle."""
 
 
-class QueueEntry:
-    """What an event loop's queue holds: something with one slot, ``_call``, that the loop calls.
+class QueueEntry(ABC):
+    """What an event loop's queue holds: something with a method, ``_call``, that the loop calls.
 
     A class of the caller's own may derive from it: an object that is scheduled again and again,
     such as a task, then needs no handle beside it, which makes each turn cheaper.
     """
 
-    __slots__ = ("_call",)
+    __slots__ = ()
 
-    _call: Callable[[], object]
-
-    def retire(self) -> None:
-        """See to it that the entry, which may be in the queue still, is not called any more."""
-        self._call = _nothing
+    @abstractmethod
+    def _call(self) -> object:
+        """Do what the entry was put into the queue for."""
 
     @property
+    @abstractmethod
     def retired(self) -> bool:
-        """Whether it is not to be called any more."""
-        return self._call is _nothing
+        """Whether nothing is to happen any more when it is called."""
 
     @property
     def receiver(self) -> object:
@@ -58,7 +57,9 @@ class Handle(QueueEntry):
     :meth:`tulip_poll.EventLoop.schedule` again and again, which allocates nothing.
     """
 
-    __slots__ = ()
+    __slots__ = ("_call",)
+
+    _call: Callable[[], object]
 
     def __init__(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Bind ``callback`` to ``args``; nothing is called yet."""
@@ -77,6 +78,12 @@ class Handle(QueueEntry):
     @property
     def cancelled(self) -> bool:
         """Whether the handle was cancelled, or its descriptor's interest removed."""
+        return self._call is _nothing
+
+    @property
+    @override
+    def retired(self) -> bool:
+        """The same as `cancelled`: whether nothing happens any more when it is called."""
         return self._call is _nothing
 
     @override

@@ -5,13 +5,14 @@ is the part without descriptors. Rules:
 
 - All waiting is one call of ``pollster.poll``, and all time comes from the clock given, so a
   virtual clock needs to replace nothing else.
-- The check for the right thread is one comparison with ``_thread``. Everything rare hides
+- The check for the right thread is one comparison with ``thread``. Everything rare hides
   behind it: before the first call, after ``close``, and between rounds under a host,
-  ``_thread`` is None, and the call goes the slow way through ``_enter``.
+  ``thread`` is None, and the call goes the slow way through ``_enter``.
 """
 
 from collections import deque
 from collections.abc import Callable
+from itertools import repeat
 from operator import length_hint
 from threading import current_thread, get_ident
 from typing import TypeAlias, TypeVarTuple
@@ -34,7 +35,7 @@ Arrange: TypeAlias = Callable[[deque[QueueEntry]], int]
 """Puts the queue of a round in order, and returns how many of it run in this round."""
 
 POLL_AFTER = 256
-"""So many callbacks run at most, while more are in the queue, before descriptors get their turn.
+"""So many callbacks run, while more are in the queue, before descriptors and timers get their turn.
 
 A poll costs as much as four callbacks. Tasks that only wake each other (benchmarks/scheduling:
 spawn and join, a queue of size 1) cost a sixth less for it.
@@ -53,8 +54,13 @@ class Iteration:
         parked: How many registrations are kept for later with nobody waiting. They do not
             keep ``run()`` from ending. Whoever parks a reader or writer counts it here.
         time: The clock, in seconds: ``loop.time()``, from any thread.
+        polled_at: What the clock showed after the last poll. Where a moment more or less does
+            not count, it saves a look at the clock.
         schedule_here: ``schedule`` without its check, for a callback of this very loop, which
             is in the right thread by nature. A task switch costs a tenth less with it.
+        thread: The thread, by `threading.get_ident`, that need not ask: what it calls is allowed
+            without a check. ``None`` before the first call, after ``close``, and between rounds
+            under a host.
     """
 
     def __init__(
@@ -65,14 +71,14 @@ class Iteration:
         self._pollster = pollster
         self._clock = clock
         self.time = clock
+        self.polled_at: float = clock()
         self._arrange = arrange
         self._ready: deque[QueueEntry] = deque()
         self.schedule_here: Callable[[QueueEntry], object] = self._ready.append
         # Handles whose events are in the queue, though their descriptors were forgotten. How many
         # old entries the queue begins with: those the last round left, and was not to get to.
         self._withheld = Withheld()
-        self._turns = iter(range(0))
-        self._postponed = 0
+        self._left = self._postponed = 0
         self._timers = TimerQueue()
         self._wakeup = Wakeup()
         # How many registrations are the loop's own, and never keep run() from ending.
@@ -82,18 +88,17 @@ class Iteration:
         self._stopping = False
         self._closed = False
         self._hosted = False
-        self._rounds = self._callbacks = self._unpolled = 0
+        self._rounds = self._callbacks = 0
         self._slow_seconds: float | None = None
         self._report_slow: Callable[[SlowCallback], object] = log_slow_callback
         self._owner: int | None = None
         self._owner_name = ""
-        # The thread that may call without further ado, see above.
-        self._thread: int | None = None
+        self.thread: int | None = None
         pollster.add_reader(self._wakeup, self._wakeup.drain)
 
     def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
         """Call ``callback(*args)`` in the next round, after what is in the queue already."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter_with_work()
         handle = Handle(callback, *args)
         self._ready.append(handle)
@@ -104,7 +109,7 @@ class Iteration:
 
         It can be scheduled again and again. In the queue twice, it is called twice.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter_with_work()
         self._ready.append(entry)
 
@@ -116,7 +121,7 @@ class Iteration:
         Raises:
             WrongThreadError: This is another thread than the loop's.
         """
-        if get_ident() != self._thread and not self._closed:
+        if get_ident() != self.thread and not self._closed:
             self._enter()
 
     def call_soon_threadsafe(self, callback: Callable[[*Ts], object], *args: *Ts) -> Handle:
@@ -145,7 +150,7 @@ class Iteration:
             TypeError: ``delay`` is of another kind.
             ValueError: ``delay`` is not a number (``nan``).
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         try:
             when = self._clock() + delay
@@ -153,7 +158,7 @@ class Iteration:
             raise TypeError(f"a delay must be a number of seconds, got {delay!r}") from None
         handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
-        if self._thread is None:
+        if self.thread is None:
             self._tell_host_of(handle)
         return handle
 
@@ -166,11 +171,11 @@ class Iteration:
         """
         # Neither of the two is in terms of the other: a timeout is set for nearly every wait, and
         # passing the arguments on once more would cost a fifth of it.
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
-        if self._thread is None:
+        if self.thread is None:
             self._tell_host_of(handle)
         return handle
 
@@ -179,7 +184,7 @@ class Iteration:
 
         Work in a thread is an example.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         self._held += 1
 
@@ -189,7 +194,7 @@ class Iteration:
         Raises:
             RuntimeError: There is none.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         if not self._held:
             raise RuntimeError(f"release() without a hold() in {self!r}")
@@ -217,7 +222,8 @@ class Iteration:
                 or pollster.pollable() > self._internal + self.parked
                 or timers.next_deadline() is not None
             ):
-                self._round(None)
+                self._poll(None)
+                self._run_queue()
                 if self._stopping:
                     return False
             return True
@@ -239,15 +245,15 @@ class Iteration:
         """
         timeout = bounded(timeout)
         self._begin()
-        self._unpolled = POLL_AFTER
         try:
-            self._round(timeout)
+            self._poll(timeout)
+            self._run_queue(once=True)
         finally:
             self._end()
 
     def stop(self) -> None:
         """Make ``run`` return after the round that runs, or else the next ``run`` after one."""
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         self._stopping = True
 
@@ -257,7 +263,7 @@ class Iteration:
         Now, when callbacks are in the queue; else the earliest timer's deadline; ``None``
         when there is none. For a host, see ``fileno``.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         return self._clock() if self._ready else self._timers.next_deadline()
 
@@ -273,52 +279,66 @@ class Iteration:
             report: Called after such a callback; the default logs a warning with its source
                 line.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         self._slow_seconds = seconds
         self._report_slow = report
 
-    def _round(self, limit: float | None) -> None:  # noqa: C901 - the hot path, in one piece
-        """Do the four steps once; ``limit`` is the most seconds to wait."""
+    def _poll(self, limit: float | None) -> None:
+        """Do steps 1 to 3; ``limit`` is the most seconds to wait."""
         ready, timers = self._ready, self._timers
-        if self._withheld:
-            self._give_back()
-        if not ready or self._unpolled >= POLL_AFTER:
-            self._unpolled = 0
-            if ready or self._stopping:
-                limit = 0
-            elif (deadline := timers.next_deadline()) is not None:
-                wait = deadline - self._clock()
-                limit = wait if limit is None or wait < limit else limit
-            ready.extend(self._pollster.poll(limit))
-        if timers.heap:
-            timers.move_due(self._clock(), ready)
-        count = len(ready) if self._arrange is None else self._arranged(self._arrange)
         self._rounds += 1
-        self._callbacks += count
-        self._unpolled += count
-        turns = self._turns = iter(range(count))
+        if ready or self._stopping:
+            limit = 0
+        elif (deadline := timers.next_deadline()) is not None:
+            wait = deadline - self._clock()
+            limit = wait if limit is None or wait < limit else limit
+        ready.extend(self._pollster.poll(limit))
+        self.polled_at = now = self._clock()
+        if timers.heap:
+            timers.move_due(now, ready)
+
+    def _run_queue(self, *, once: bool = False) -> None:
+        """Do step 4; unless only ``once``, again and again until the next poll is due.
+
+        This is the hot path of every callback, so it stays in one piece: tasks that wake each other
+        have a round for each of them (benchmarks/scheduling: spawn and join).
+        """
+        ready, withheld, arrange = self._ready, self._withheld.calls, self._arrange
+        call_timed = None if self._slow_seconds is None else self._call_timed
         popleft = ready.popleft
-        handle: QueueEntry = NOBODY
+        entry: QueueEntry = NOBODY
+        turns = repeat(None, 0)
+        budget = POLL_AFTER
         try:
-            if self._slow_seconds is None:
-                for _ in turns:
-                    handle = popleft()
-                    handle._call()
-            else:
-                for _ in turns:
-                    handle = popleft()
-                    self._call_timed(handle, self._slow_seconds)
+            while True:
+                if withheld:
+                    self._give_back()
+                count = len(ready) if arrange is None else self._arranged(arrange)
+                budget -= count
+                turns = repeat(None, count)
+                if call_timed is None:
+                    for _ in turns:
+                        entry = popleft()
+                        entry._call()
+                else:
+                    for _ in turns:
+                        entry = popleft()
+                        call_timed(entry)
+                if not ready or budget <= 0 or once or self._stopping:
+                    break
         except Exception as error:
-            _explain(error, handle)
+            _explain(error, entry)
             # What is left of the snapshot comes first in the next round.
-            self._callbacks -= length_hint(turns)
             if self.exception_handler is None:
                 raise
-            self.exception_handler(error, handle)
-        # Since Python 3.12 the traceback of what a callback raised holds this frame: it must not
-        # hold the callback, whose object may keep the exception.
-        handle = NOBODY
+            self.exception_handler(error, entry)
+        finally:
+            self._left = length_hint(turns)
+            self._callbacks += POLL_AFTER - budget - self._left
+            # Since Python 3.12 the traceback of what a callback raised holds this frame: it must
+            # not hold the callback, whose object may keep the exception.
+            entry = NOBODY
 
     def _arranged(self, arrange: Arrange) -> int:
         count = arrange(self._ready)
@@ -326,16 +346,16 @@ class Iteration:
         return count
 
     def _give_back(self) -> None:
-        self._withheld.give_back(self._ready, length_hint(self._turns) + self._postponed)
+        self._withheld.give_back(self._ready, self._left + self._postponed)
 
-    def _call_timed(self, handle: QueueEntry, limit: float) -> None:
+    def _call_timed(self, entry: QueueEntry) -> None:
         # The callback may cancel its own handle, which could not be named then.
-        call, began = handle._call, self._clock()
+        call, began = entry._call, self._clock()
         try:
             call()
         finally:
-            seconds = self._clock() - began
-            if seconds >= limit:
+            seconds, limit = self._clock() - began, self._slow_seconds
+            if limit is not None and seconds >= limit:
                 self._report_slow(SlowCallback(source_of(call), seconds))
 
     def _post(self, handle: Handle) -> None:
@@ -348,17 +368,17 @@ class Iteration:
         self._wakeup.wake()
 
     def _begin(self) -> None:
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             self._enter()
         if self._running:
             raise RuntimeError(f"{self!r} cannot run inside one of its own callbacks")
         self._running = True
-        self._thread = self._owner
+        self.thread = self._owner
 
     def _end(self) -> None:
         self._running = self._stopping = False
         if self._hosted:
-            self._thread = None
+            self.thread = None
             if self._ready:
                 self._wakeup.wake()
 
@@ -368,7 +388,7 @@ class Iteration:
             raise ClosedError(f"{self!r} was closed")
         thread = get_ident()
         if self._owner is None:
-            self._owner = self._thread = thread
+            self._owner = self.thread = thread
             self._owner_name = current_thread().name
         elif thread != self._owner:
             raise WrongThreadError(

@@ -30,16 +30,20 @@ NOT_ANY_MORE = Handle(_not_any_more)
 
 @final
 class Withheld:
-    """The handles that are not to be called in this round."""
+    """The handles that are not to be called in this round.
 
-    __slots__ = ("_calls",)
+    Attributes:
+        calls: Their calls, put aside.
+    """
+
+    __slots__ = ("calls",)
 
     def __init__(self) -> None:
-        self._calls: dict[QueueEntry, Callable[[], object]] = {}
+        self.calls: dict[Handle, Callable[[], object]] = {}
 
-    def add(self, handle: QueueEntry) -> None:
+    def add(self, handle: Handle) -> None:
         """Put the call of a handle aside. Costs the same however long the queue is."""
-        self._calls[handle] = handle._call
+        self.calls[handle] = handle._call
         handle._call = _not_in_this_round
 
     def give_back(self, queue: deque[QueueEntry], old: int) -> None:
@@ -50,7 +54,7 @@ class Withheld:
             old: How many entries at its front are events that were there before: an exception,
                 or an arranged order, kept their round from getting to them.
         """
-        calls = self._calls
+        calls = self.calls
         stale = [at for at, entry in enumerate(islice(queue, old)) if entry in calls]
         for position in stale:
             queue[position] = NOT_ANY_MORE
@@ -58,6 +62,3 @@ class Withheld:
             if handle._call is _not_in_this_round:
                 handle._call = call
         calls.clear()
-
-    def __len__(self) -> int:
-        return len(self._calls)

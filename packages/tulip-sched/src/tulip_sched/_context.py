@@ -6,7 +6,7 @@ One public way to read it, `current_context`, and one to put another provider in
 
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
@@ -38,7 +38,25 @@ class Context:
         lost_failures: How many of this run's were logged, as nobody can ask for them any more.
         watches: The descriptors that tasks wait on, by number.
         leftovers: What was registered with the last loop when `close` closed it.
+        loop: `eventloop`, if there is one already; else ``None``.
+        threads: `threadrunner`, likewise.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_given",
+        "current_task",
+        "failures",
+        "foreign",
+        "leftovers",
+        "loop",
+        "lost_failures",
+        "portal",
+        "running",
+        "tasks",
+        "threads",
+        "watches",
+    )
 
     def __init__(
         self, eventloop: EventLoop | None = None, threadrunner: ThreadRunner | None = None
@@ -53,22 +71,22 @@ class Context:
         self.watches: dict[int, Watch] = {}
         self.leftovers: Leftovers = Leftovers()
         self._given = (eventloop, threadrunner)
-        if eventloop is not None:
-            self.eventloop = eventloop
-        if threadrunner is not None:
-            self.threadrunner = threadrunner
+        self.loop: EventLoop | None = eventloop
+        self.threads: ThreadRunner | None = threadrunner
 
-    # Cached properties, so that reading a context does not make a loop, and using one costs no
-    # more than an attribute.
-    @cached_property
+    @property
     def eventloop(self) -> EventLoop:
         """The loop that drives this thread's tasks."""
-        return EventLoop()
+        if self.loop is None:
+            self.loop = EventLoop()
+        return self.loop
 
-    @cached_property
+    @property
     def threadrunner(self) -> ThreadRunner:
         """The runner that `call_in_thread` submits to."""
-        return ThreadRunner(self.eventloop)
+        if self.threads is None:
+            self.threads = ThreadRunner(self.eventloop)
+        return self.threads
 
     @property
     def threads_are_ours(self) -> bool:
@@ -81,17 +99,17 @@ class Context:
         Raises:
             WrongThreadError: This is another thread.
         """
-        loop: EventLoop | None = self.__dict__.get("eventloop")
-        if loop is not None:
-            loop.check_thread()
+        if self.loop is not None:
+            self.loop.check_thread()
 
     def abandon(self) -> None:
         """Forget the tasks that are left, without waiting for them or for their threads."""
         for task in list(self.tasks):
             task._break_off()
         self.tasks.clear()
-        if self.threads_are_ours and "threadrunner" in self.__dict__:
-            self.__dict__.pop("threadrunner").shutdown(wait=False)
+        if self.threads_are_ours and self.threads is not None:
+            threads, self.threads = self.threads, None
+            threads.shutdown(wait=False)
 
     def close(self) -> None:
         """Close the loop and the thread runner that this context made itself.
@@ -107,8 +125,9 @@ class Context:
                 self._close_loop()
 
     def _close_threads(self) -> None:
-        if self.threads_are_ours and "threadrunner" in self.__dict__:
-            self.__dict__.pop("threadrunner").shutdown()
+        if self.threads_are_ours and self.threads is not None:
+            threads, self.threads = self.threads, None
+            threads.shutdown()
             # The ends of those functions are in the queue: a failure that is nobody's is logged.
             self.eventloop.run_once(0)
 
@@ -117,8 +136,9 @@ class Context:
         for watch in list(self.watches.values()):
             watch.end_of_run()
         self.watches.clear()
-        if "eventloop" in self.__dict__:
-            self.leftovers = self.__dict__.pop("eventloop").close()
+        loop, self.loop = self.loop, None
+        if loop is not None:
+            self.leftovers = loop.close()
 
 
 class _PerThread(threading.local):
@@ -130,10 +150,9 @@ class _PerThread(threading.local):
 
 _per_thread = _PerThread()
 
-
-def _thread_context() -> Context:
-    return _per_thread.context
-
+# The same as a function that returns _per_thread.context, without its frame: every wait and every
+# task that is started asks.
+_thread_context: Callable[[], Context] = partial(getattr, _per_thread, "context")
 
 _provider: Callable[[], Context] = _thread_context
 

@@ -5,10 +5,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast, final, overload
 
 from tulip_poll import WrongThreadError
-from tulip_sched._context import current_context, current_task
+from tulip_sched._context import current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled
-from tulip_sched._scopes import CancelScope
+from tulip_sched._scopes import CancelScope, GroupScope
+from tulip_sched._stepping import Stepper
 from tulip_sched._task import Task
 
 T = TypeVar("T")
@@ -30,20 +31,21 @@ class TaskGroup:
     The block is left when every task is done. Failures arrive together, as an `ExceptionGroup`
     (a `BaseExceptionGroup` if one of them is no `Exception`). A task that is cancelled alone is
     no failure.
-
-    Attributes:
-        scope: Cancels the block and all its tasks.
     """
 
-    __slots__ = ("_cut_short", "_errors", "_owner", "_tasks", "_waiter", "scope")
+    __slots__ = ("_cut_short", "_errors", "_owner", "_scope", "_waiter")
 
     def __init__(self) -> None:
-        self.scope: CancelScope = CancelScope()
+        self._scope = GroupScope()
         self._owner: Task[Any] | None = None
-        self._tasks: dict[Task[Any], None] = {}
         self._errors: list[BaseException] = []
         self._waiter: Task[Any] | None = None
         self._cut_short = False
+
+    @property
+    def scope(self) -> CancelScope:
+        """Cancels the block and all its tasks."""
+        return self._scope
 
     def start_soon(self, coro: AnyCoroutine[object], name: str | None = None) -> None:
         """Start a task in this group; any task may call this as long as the block is open.
@@ -69,18 +71,17 @@ class TaskGroup:
         Raises:
             RuntimeError: The block is not open, or the task was started before.
         """
-        if self._owner is None:
+        owner = self._owner
+        if owner is None:
             task.cancel()
             raise RuntimeError(f"the group of task {task.name!r} is not open")
-        if current_context() is not self._owner._context:
+        try:
+            task._launch(owner._context, self._scope)
+        except WrongThreadError as error:
             task.cancel()
             raise WrongThreadError(
                 f"task {task.name!r} cannot be started in the group of another run"
-            )
-        task._join_scope(self.scope)
-        task.start()
-        self._tasks[task] = None
-        task._callbacks.append(self._ended)
+            ) from error
 
     @overload
     def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Coroutine[T]: ...
@@ -118,15 +119,15 @@ class TaskGroup:
         return await self._leave(exc)
 
     def _enter(self) -> None:
-        self.scope.__enter__()
+        self._scope.__enter__()
+        self._scope.ended = self._ended
         self._owner = current_task()
-        self.scope._members = {}
 
     @coroutine
     def _leave(self, error: BaseException | None) -> Gen[bool]:
         """Wait for the tasks, then raise what failed; return whether ``error`` is dealt with."""
         if error is not None:
-            self.scope.cancel()
+            self._scope.cancel()
             if isinstance(error, GeneratorExit):
                 # The coroutine is being closed and cannot wait: its tasks are left to the run.
                 self._owner = None
@@ -136,7 +137,7 @@ class TaskGroup:
         # Shielded: an outer cancellation reaches the tasks themselves, and their end, not it,
         # ends this wait.
         with CancelScope(shield=True):
-            while self._tasks:
+            while self._scope.members:
                 self._waiter = current_task()
                 self._waiter._block(self._stop_waiting)
                 yield
@@ -155,21 +156,22 @@ class TaskGroup:
 
     def _close_scope(self, error: BaseException | None) -> bool:
         kind = None if error is None else type(error)
-        return self.scope.__exit__(kind, error, None)
+        return self._scope.__exit__(kind, error, None)
 
-    def _ended(self, task: Task[Any]) -> None:
-        del self._tasks[task]
-        error = None
-        if task.cancelled():
-            self._cut_short = True
-        else:
-            error = task.exception()
-        if error is not None:
-            self._errors.append(error)
-            self.scope.cancel()
-        if self._waiter is not None and not self._tasks:
+    def _ended(self, task: Stepper[Any]) -> None:
+        if task._exception is not None:
+            self._note_end(cast("Task[Any]", task))
+        if self._waiter is not None and not self._scope.members:
             waiter, self._waiter = self._waiter, None
             waiter._wake()
+
+    def _note_end(self, task: Task[Any]) -> None:
+        error = task.exception()
+        if task.cancelled():
+            self._cut_short = True
+        elif error is not None:
+            self._errors.append(error)
+            self._scope.cancel()
 
     def _stop_waiting(self) -> None:
         self._waiter = None

@@ -1,8 +1,9 @@
 """Seeing inside: the tree of live tasks, what each waits for, since when, and where.
 
-A task hangs below the task that started it, or at the top if that one is done. Making a snapshot
-costs time for each task; keeping what it needs costs a running task one look at the clock each
-time it blocks.
+A task hangs below the one in whose group it runs, else below the task that started it, or at the
+top if that one is done. Making a snapshot
+costs time for each task; keeping what it needs costs a running task nearly nothing: since when it
+is blocked is told by the clock's last reading, after the loop's last poll.
 """
 
 import signal
@@ -32,7 +33,7 @@ class TaskInfo:
             when it blocked; ``None`` for a task that is running or about to run.
         seconds: How long it has been blocked, on the event loop's clock; 0 if it is not.
         stack: Its coroutines, the outermost first, each where it is suspended.
-        children: The live tasks that it started.
+        children: The live tasks of its groups, and those that it started outside of any.
     """
 
     name: str
@@ -65,8 +66,8 @@ def task_tree(context: Context | None = None) -> tuple[TaskInfo, ...]:
             tuple(coroutine_stack(task._coro)),
             tuple(reversed(below.pop(task, ()))),
         )
-        starter = None if task._starter is None else task._starter()
-        below.setdefault(starter if starter in context.tasks else None, []).append(info)
+        parent = task._parent()
+        below.setdefault(parent if parent in context.tasks else None, []).append(info)
     return tuple(reversed(below.get(None, ())))
 
 

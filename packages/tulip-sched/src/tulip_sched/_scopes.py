@@ -16,8 +16,9 @@ The rules that hold here:
 
 import math
 import sys
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 from tulip_sched._context import current_context, current_task
 from tulip_sched._debug import DEBUG, generator_that_enters
@@ -48,7 +49,6 @@ class CancelScope:
         "_deadline",
         "_expired",
         "_frame",
-        "_members",
         "_parent",
         "_shield",
         "_task",
@@ -61,11 +61,9 @@ class CancelScope:
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
         self._deadline = deadline
         self._shield = shield
-        self._task: Stepper | None = None
+        self._task: Stepper[Any] | None = None
         self._parent: CancelScope | None = None
         self._timer: TimerHandle | None = None
-        # In the order of their start, which is the order in which they are cancelled.
-        self._members: dict[Stepper, None] | None = None
         self._expired = False
         # In debug mode: the generator whose block this is; see `_debug`.
         self._frame: FrameType | None = None
@@ -85,17 +83,16 @@ class CancelScope:
 
     @deadline.setter
     def deadline(self, when: float) -> None:
-        before, self._deadline = self._deadline, when
-        if self._task is None or self.cancel_called:
-            return
-        timer, self._timer = self._timer, None
-        try:
-            self._arm(self._task)
-        except BaseException:
-            self._deadline, self._timer = before, timer
-            raise
-        if timer is not None:
-            timer.cancel()
+        task = self._task
+        if task is not None and not self.cancel_called:
+            _check_deadline(when)
+            task._context.check_thread()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        self._deadline = when
+        if task is not None and not self.cancel_called:
+            self._arm(task)
 
     def __enter__(self) -> Self:
         task = current_task()
@@ -148,35 +145,29 @@ class CancelScope:
         if task is not None and news:
             task._propagate_cancellation()
 
-    def _begin(self, task: "Stepper", parent: "CancelScope | None") -> None:
+    def _begin(self, task: "Stepper[Any]", parent: "CancelScope | None") -> None:
         if self._deadline != math.inf:
-            self._check_deadline()
+            _check_deadline(self._deadline)
             # Its timer is set when the task suspends inside. Most blocks under a time limit never
             # do, and setting a timer costs more than the rest of the scope (benchmarks/scheduling).
             task._unarmed = True
         self._task = task
         self._parent = parent
 
-    def _check_deadline(self) -> None:
-        try:
-            a_number = self._deadline >= -math.inf
-        except TypeError:
-            raise TypeError(
-                f"a deadline must be a number of seconds, got {self._deadline!r}"
-            ) from None
-        if not a_number:
-            raise ValueError(f"a deadline must be a number of seconds, got {self._deadline}")
-
-    def _arm_late(self, task: "Stepper") -> None:
+    def _arm_late(self, task: "Stepper[Any]") -> None:
         """Set the timer, unless that was done, or is not needed any more."""
-        if self._timer is None and self._deadline != math.inf and not self.cancel_called:
+        if self._timer is None and not self.cancel_called:
             self._arm(task)
 
-    def _arm(self, task: "Stepper") -> None:
+    def _arm(self, task: "Stepper[Any]") -> None:
+        loop = task._loop
         if self._deadline == math.inf:
-            task._context.check_thread()
+            return
+        if self._deadline <= loop.time():
+            # Tasks that keep the loop busy do not keep the block from its end.
+            self._expire()
         else:
-            self._timer = task._context.eventloop.call_at(self._deadline, self._expire)
+            self._timer = loop.call_at(self._deadline, self._expire)
 
     def _end(self) -> None:
         if self._timer is not None:
@@ -205,7 +196,7 @@ class CancelScope:
                 raise rest from exc.__cause__
         return False
 
-    def _misnested(self, task: "Stepper | None") -> RuntimeError:
+    def _misnested(self, task: "Stepper[Any] | None") -> RuntimeError:
         """Take the scope out of the chain, wherever in it, and say what is wrong."""
         where = "a task that is over"
         if task is not None:
@@ -217,7 +208,7 @@ class CancelScope:
             "that yields values to its caller?)"
         )
 
-    def _cut_out(self, task: "Stepper") -> None:
+    def _cut_out(self, task: "Stepper[Any]") -> None:
         inner = task._scope
         if inner is self:
             task._scope = self._parent
@@ -233,6 +224,34 @@ class CancelScope:
         state = "cancelled" if self.cancel_called else "open"
         shield = " shield" if self._shield else ""
         return f"<{type(self).__name__} {state}{shield} deadline={self._deadline}>"
+
+
+@final
+class GroupScope(CancelScope):
+    """A scope with tasks in it that are not the one which entered it.
+
+    Attributes:
+        ended: Called when one of them has failed, and when the last of them has ended.
+        members: In the order of their start, which is the order in which they are cancelled. One
+            that has ended is no member any more.
+    """
+
+    __slots__ = ("ended", "members")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: Callable[[Stepper[Any]], object] = _nobody_waits
+        self.members: dict[Stepper[Any], None] = {}
+
+    @override
+    def _end(self) -> None:
+        super()._end()
+        if not self.members:
+            self.ended = _nobody_waits  # whoever waited has this scope, and would be in a cycle
+
+
+def _nobody_waits(_: object) -> None:
+    """Stand for who would be told of ends."""
 
 
 @final
@@ -265,6 +284,15 @@ def is_cancelled(scope: CancelScope | None) -> bool:
     while scope is not None and not scope.cancel_called and not scope._shield:
         scope = scope._parent
     return scope is not None and scope.cancel_called
+
+
+def _check_deadline(when: float) -> None:
+    try:
+        a_number = when >= -math.inf
+    except TypeError:
+        raise TypeError(f"a deadline must be a number of seconds, got {when!r}") from None
+    if not a_number:
+        raise ValueError(f"a deadline must be a number of seconds, got {when}")
 
 
 def check_timeout(seconds: float) -> None:

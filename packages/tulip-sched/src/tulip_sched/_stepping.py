@@ -16,15 +16,19 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextvars import copy_context
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
+from weakref import ref
 
-from tulip_poll import QueueEntry
+from tulip_poll import EventLoop, QueueEntry
 from tulip_sched._context import Context
-from tulip_sched._coroutine import Gen, coroutine
+from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._debug import DEBUG, warn_of_foreign_frame
 from tulip_sched._errors import Cancelled, SuspendError
-from tulip_sched._scopes import CancelScope, is_cancelled
+from tulip_sched._scopes import CancelScope, GroupScope, check_timeout, is_cancelled
 from tulip_sched._suspension import PlacedUndo, coroutine_stack, describe_undo, explain_yield
+from tulip_sched._typing import override
+
+T = TypeVar("T")
 
 TURN: Final[Any] = object()
 """Yielded by a coroutine that stays runnable and only lets the others run first."""
@@ -37,18 +41,21 @@ def WOKEN() -> None:  # noqa: N802 - a constant that is called like the undo fun
 _numbers = itertools.count(1)
 
 
-class Stepper(QueueEntry):
+class Stepper(QueueEntry, Generic[T]):
     """One stack of coroutines, run step by step; what a `Task` is to those that suspend it."""
 
     __slots__ = (
-        "_again",
         "_base",
+        "_callbacks",
         "_cancel_pending",
-        "_clock",
+        "_cancelled",
         "_context",
         "_coro",
         "_done",
         "_error",
+        "_exception",
+        "_joiners",
+        "_loop",
         "_name",
         "_result",
         "_root",
@@ -57,34 +64,46 @@ class Stepper(QueueEntry):
         "_send",
         "_since",
         "_started",
+        "_starter",
+        "_timeout",
+        "_traceback",
         "_unarmed",
         "_undo",
     )
 
-    # Set by start().
-    _again: Callable[[QueueEntry], object]
-    _clock: Callable[[], float]
+    # Set by the start, and by the end.
+    _loop: EventLoop
+    _starter: "ref[Stepper[Any]] | None"
+    _result: T
 
-    def __init__(self, coro: Any, name: str | None) -> None:
+    def __init__(
+        self, coro: AnyCoroutine[T], name: str | None = None, *, timeout: float | None = None
+    ) -> None:
+        # All of a task's state, in one place: to pass some of it on to the class above costs a
+        # tenth of making a task. Much of it is of no use to most tasks, and cheaper so than to be
+        # asked for.
+        if timeout is not None:
+            check_timeout(timeout)
         try:
-            self._send = coro.send
+            self._send = coro.send  # type: ignore[union-attr]  # what has none is driven
         except AttributeError:
             coro = _driven(coro)
             self._send = coro.send
-        self._coro = coro
+        self._coro: Any = coro
         self._name = name
+        self._timeout = timeout
         self._run = copy_context().run
         self._context: Context = None  # type: ignore[assignment]  # until start()
         self._scope: CancelScope | None = None
-        self._base: CancelScope | None = None
+        self._base: GroupScope | None = None
         self._root: CancelScope | None = None
         self._undo: Callable[[], object] | None = None
         self._error: BaseException | None = None
-        self._result: Any = None
-        self._cancel_pending = False
-        self._done = False
-        self._started = False
-        self._unarmed = False
+        self._exception: BaseException | None = None
+        self._callbacks: list[Callable[[Any], object]] | None = None
+        self._joiners: list[Stepper[Any]] | None = None
+        self._started = self._done = self._cancelled = False
+        self._cancel_pending = self._unarmed = False
 
     @property
     def name(self) -> str:
@@ -110,7 +129,7 @@ class Stepper(QueueEntry):
     def _wake(self) -> None:
         """Make the task runnable, for whoever it is blocked by; a late call does nothing."""
         if self._undo is not None and self._undo is not WOKEN:
-            self._context.eventloop.schedule(self)
+            self._loop.schedule(self)
             self._undo = WOKEN
 
     def callback_source(self) -> str:
@@ -129,10 +148,10 @@ class Stepper(QueueEntry):
                 f"task {self.name!r} is already blocked by {describe_undo(self._undo)}: "
                 "a yield is missing after it"
             )
-        self._undo = undo
-        self._since = self._clock()
         if self._unarmed:
             self._arm_scopes()
+        self._undo = undo
+        self._since = self._loop.polled_at
         if self._cancel_pending:
             self._interrupt()
 
@@ -151,7 +170,7 @@ class Stepper(QueueEntry):
 
     def _throw(self, error: BaseException) -> None:
         """Resume the blocked task with an error, in the loop's next round."""
-        self._context.eventloop.schedule(self)
+        self._loop.schedule(self)
         self._undo = WOKEN
         self._error = error
 
@@ -159,7 +178,7 @@ class Stepper(QueueEntry):
         """Run the coroutine until it suspends or ends. The one place that resumes a task.
 
         This is the hot path of every switch (benchmarks/: scheduling). Measured there: the
-        unchecked ``_again`` instead of ``loop.schedule`` saves a tenth of a switch.
+        unchecked ``schedule_here`` instead of ``schedule`` saves a tenth of a switch.
         """
         context = self._context
         context.current_task = self  # type: ignore[assignment]  # every Stepper is a Task
@@ -169,6 +188,9 @@ class Stepper(QueueEntry):
         try:
             if self._error is None:
                 yielded = self._run(self._send, None)
+            elif self._done:  # it was in the queue when it ended: see _retire
+                context.current_task = None
+                return
             else:
                 error, self._error = self._error, None
                 yielded = self._run(self._coro.throw, error)
@@ -193,9 +215,21 @@ class Stepper(QueueEntry):
                     self._arm_scopes()
                 if self._cancel_pending:
                     self._error = self._order_to_stop()
-                self._again(self)
+                self._loop.schedule_here(self)
             elif yielded is not None or self._undo is None:
                 self._refuse(yielded)
+
+    _call = _step
+
+    @property
+    @override
+    def retired(self) -> bool:
+        """Whether the task is done."""
+        return self._done
+
+    def _retire(self) -> None:
+        """See to it that a turn which may be in the queue still does nothing."""
+        self._error = self._error or SuspendError(f"task {self.name!r} is over")
 
     def _refuse(self, yielded: object) -> None:
         """Raise in the task: it suspended in a way that nothing would resume."""
@@ -220,6 +254,7 @@ class Stepper(QueueEntry):
         undo = cast("Callable[[], object]", self._undo)
         self._undo = None
         undo()
+        self._retire()
         return SuspendError(
             f"task {self.name!r} returned while blocked by {describe_undo(undo)}: "
             "a yield is missing after it"
@@ -229,6 +264,7 @@ class Stepper(QueueEntry):
         undo, self._undo = self._undo, None
         if undo is not None:
             undo()
+            self._retire()
         # Our own frame says nothing to the reader of the traceback, and would be a cycle.
         if exc.__traceback__ is not None:
             exc.__traceback__ = exc.__traceback__.tb_next
@@ -247,14 +283,6 @@ class Stepper(QueueEntry):
 
     # -- cancellation ------------------------------------------------------------------------
 
-    def _join_scope(self, scope: CancelScope) -> None:
-        """Before the start: continue the chain of scopes with the scope of a group."""
-        if self._started or self._done:
-            raise self._refused_start()
-        self._scope = self._base = scope
-        assert scope._members is not None
-        scope._members[self] = None
-
     def _root_scope(self) -> CancelScope:
         """Return the task's own scope, outside of all it entered; made when first needed."""
         if self._root is None:
@@ -269,16 +297,14 @@ class Stepper(QueueEntry):
                 scope._parent = root
         return self._root
 
-    def _leave_scopes(self) -> None:
+    def _end_scopes(self) -> None:
         """Disarm the scopes that are still open: the root, and any that was left suspended."""
-        scope, base = self._scope, self._base
-        while scope is not None and scope is not base:
+        scope = self._scope
+        while scope is not None and scope is not self._base:
             outer = scope._parent
             scope._end()
             scope = outer
-        if base is not None and base._members is not None:
-            base._members.pop(self, None)
-        self._scope = self._base = None
+        self._scope = self._base
 
     def _arm_scopes(self) -> None:
         """Set the timers of the scopes that were entered since the task last suspended."""
@@ -298,14 +324,15 @@ class Stepper(QueueEntry):
     def _propagate_cancellation(self) -> None:
         """Work out the level of this task and of the tasks in its groups, depth first."""
         # No recursion: groups nest deeper than the interpreter's stack.
-        left = [self]
+        left: list[Stepper[Any]] = [self]
         while left:
             task = left.pop()
             scope = task._scope
             task._update_cancellation()
-            members: list[Stepper] = []
+            members: list[Stepper[Any]] = []
             while scope is not None and scope is not task._base:
-                members.extend(scope._members or ())
+                if isinstance(scope, GroupScope):
+                    members.extend(scope.members)
                 scope = scope._parent
             left.extend(reversed(members))
 

@@ -30,8 +30,8 @@ def find_leaks(context: Context | None = None) -> list[str]:
     """
     context = current_context() if context is None else context
     found = _of_context(context)
-    if "eventloop" in vars(context):
-        stats = context.eventloop.stats()
+    if context.loop is not None:
+        stats = context.loop.stats()
         counts = {
             "descriptors waited for": stats.readers + stats.writers - stats.parked,
             "timers": stats.timers,
