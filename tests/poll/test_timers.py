@@ -258,3 +258,41 @@ def test_the_time_per_cancelled_timer_does_not_grow() -> None:
         timer.cancel()
     # Each of the 20,000 was looked at a few times at most.
     assert rebuilt < 3 * 20_000
+
+
+@pytest.mark.parametrize("how", ["call_later", "call_at"])
+def test_a_timer_that_is_due_at_once_does_not_wait_for_a_busy_queue(how: str) -> None:
+    """Descriptors and timers have their turn after 256 callbacks; a timer set for now before that."""
+    loop = EventLoop()
+    turns: list[None] = []
+    seen: list[int] = []
+
+    def again() -> None:
+        turns.append(None)
+        if len(turns) < 100:
+            loop.call_soon(again)
+
+    def set_timer() -> None:
+        when = loop.time() if how == "call_at" else 0
+        getattr(loop, how)(when, lambda: seen.append(len(turns)))
+
+    loop.call_soon(again)
+    loop.call_soon(set_timer)
+    loop.run()
+    loop.close()
+    assert seen == [2]
+
+
+def test_stop_before_run_ends_it_after_one_round_though_the_queue_is_busy() -> None:
+    loop = EventLoop()
+    turns: list[None] = []
+
+    def again() -> None:
+        turns.append(None)
+        loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.stop()
+    assert not loop.run()
+    loop.close()
+    assert len(turns) == 1

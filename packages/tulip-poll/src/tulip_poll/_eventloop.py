@@ -28,8 +28,9 @@ class EventLoop(Iteration):
        called; else until the earliest deadline; else without limit.
     2. Poll. The handles of ready descriptors join the queue.
     3. Move the timers that are due by now to the queue, the earliest first, equal deadlines
-       in the order they were set. While callbacks keep the queue filled, ``run`` does steps 1
-       to 3 only after every 256 of them: a poll costs as much as four callbacks.
+       in the order they were set. While callbacks keep the queue filled, and set no timer that
+       is due at once, ``run`` does steps 1 to 3 only after every 256 of them: a poll costs as
+       much as four callbacks.
     4. Run what is in the queue at this moment, first come, first served. What callbacks add
        from here on waits for the next round.
 

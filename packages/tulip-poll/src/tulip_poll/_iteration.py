@@ -86,6 +86,8 @@ class Iteration:
         self._held = 0
         self._running = False
         self._stopping = False
+        # Not to wait for the 256th callback with the next poll: to stop, or for a timer that is due.
+        self._poll_now = False
         self._closed = False
         self._hosted = False
         self._rounds = self._callbacks = 0
@@ -158,6 +160,8 @@ class Iteration:
             raise TypeError(f"a delay must be a number of seconds, got {delay!r}") from None
         handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
+        if delay <= 0:
+            self._poll_now = True
         if self.thread is None:
             self._tell_host_of(handle)
         return handle
@@ -175,6 +179,8 @@ class Iteration:
             self._enter()
         handle = TimerHandle(when, callback, *args)
         self._timers.add(handle)
+        if when <= self._clock():
+            self._poll_now = True
         if self.thread is None:
             self._tell_host_of(handle)
         return handle
@@ -255,7 +261,7 @@ class Iteration:
         """Make ``run`` return after the round that runs, or else the next ``run`` after one."""
         if get_ident() != self.thread:
             self._enter()
-        self._stopping = True
+        self._stopping = self._poll_now = True
 
     def next_deadline(self) -> float | None:
         """Return when ``run_once(0)`` has to be called at the latest, on the loop's clock.
@@ -288,6 +294,7 @@ class Iteration:
         """Do steps 1 to 3; ``limit`` is the most seconds to wait."""
         ready, timers = self._ready, self._timers
         self._rounds += 1
+        self._poll_now = self._stopping
         if ready or self._stopping:
             limit = 0
         elif (deadline := timers.next_deadline()) is not None:
@@ -325,7 +332,7 @@ class Iteration:
                     for _ in turns:
                         entry = popleft()
                         call_timed(entry)
-                if not ready or budget <= 0 or once or self._stopping:
+                if not ready or budget <= 0 or once or self._poll_now:
                     break
         except Exception as error:
             _explain(error, entry)

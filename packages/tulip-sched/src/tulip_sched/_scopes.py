@@ -160,14 +160,8 @@ class CancelScope:
             self._arm(task)
 
     def _arm(self, task: "Stepper[Any]") -> None:
-        loop = task._loop
-        if self._deadline == math.inf:
-            return
-        if self._deadline <= loop.time():
-            # Tasks that keep the loop busy do not keep the block from its end.
-            self._expire()
-        else:
-            self._timer = loop.call_at(self._deadline, self._expire)
+        if self._deadline != math.inf:
+            self._timer = task._loop.call_at(self._deadline, self._expire)
 
     def _end(self) -> None:
         if self._timer is not None:
