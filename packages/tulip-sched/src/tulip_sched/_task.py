@@ -1,5 +1,7 @@
 """Tasks: coroutines that run beside each other, and what became of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Generic, TypeVar, cast, final
@@ -139,7 +141,7 @@ class Task(Stepper, Generic[T]):
             self._context.failures.pop(id(self), None)
         return self._exception
 
-    def add_done_callback(self, callback: Callable[["Task[T]"], object]) -> None:
+    def add_done_callback(self, callback: Callable[[Task[T]], object]) -> None:
         """Call ``callback(task)`` when the task is done; soon, if it already is.
 
         An exception out of the callback goes to the event loop's exception handler.
@@ -150,7 +152,7 @@ class Task(Stepper, Generic[T]):
         else:
             self._callbacks.append(callback)
 
-    def remove_done_callback(self, callback: Callable[["Task[T]"], object]) -> bool:
+    def remove_done_callback(self, callback: Callable[[Task[T]], object]) -> bool:
         """Take back one `add_done_callback`; return whether it was there."""
         self._check_thread()
         try:
@@ -203,10 +205,10 @@ class Task(Stepper, Generic[T]):
         self._callbacks.append(wake)
         waiter._block(partial(self._callbacks.remove, wake))
 
-    def _woken_by(self, _: "Task[Any]") -> None:
+    def _woken_by(self, _: Task[Any]) -> None:
         self._wake()
 
-    def _refuse_waiter(self, waiter: "Task[Any]") -> None:
+    def _refuse_waiter(self, waiter: Task[Any]) -> None:
         if waiter is self:
             raise RuntimeError(f"task {self.name!r} cannot wait for itself")
         if not self._started:
@@ -226,7 +228,7 @@ class Task(Stepper, Generic[T]):
                 undo()
             self._coro.close()
         except BaseException as error:  # noqa: BLE001 - nobody else is left to tell
-            logger.error("task %r did not let itself be closed", self.name, exc_info=error)
+            logger().error("task %r did not let itself be closed", self.name, exc_info=error)
         finally:
             self._context.current_task = None
         self._cancelled = True
