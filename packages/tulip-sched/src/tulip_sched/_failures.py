@@ -65,7 +65,9 @@ class Failure:
         if self.told:
             return
         self.told = True
-        self._logger.error("task %r failed and nobody waited for it", self._name, exc_info=self.error)
+        self._logger.error(
+            "task %r failed and nobody waited for it", self._name, exc_info=self.error
+        )
 
 
 def tell_failures(context: "Context", error: BaseException) -> None:
