@@ -6,13 +6,14 @@ its own limit and its own error, so the message says what was slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias, final
+
+from tulip_http._settings import Settings
+from tulip_http._typing import override
 
 
 @final
-@dataclass(frozen=True)
-class Timeout:
+class Timeout(Settings):
     """Limits in seconds; None for no limit.
 
     Attributes:
@@ -33,8 +34,9 @@ class Timeout:
     pool: float | None = 30.0
     total: float | None = 300.0
 
-    def __post_init__(self) -> None:
-        for name in ("connect", "read", "write", "pool", "total"):
+    @override
+    def _check(self) -> None:
+        for name in self.__match_args__:
             seconds = getattr(self, name)
             if seconds is not None and not seconds >= 0:
                 raise ValueError(f"the {name} timeout must be at least 0 seconds, got {seconds!r}")

@@ -5,7 +5,6 @@
 from typing import NamedTuple, final
 
 from tulip_poll._handle import Handle, QueueEntry, TimerHandle
-from tulip_poll._typing import override
 
 
 @final
@@ -57,7 +56,6 @@ class Leftovers(NamedTuple):
     children: tuple[int, ...] = ()
     held: int = 0
 
-    @override
     def __bool__(self) -> bool:
         return self != Leftovers()
 

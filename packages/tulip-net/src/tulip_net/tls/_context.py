@@ -112,11 +112,12 @@ def verifies_after_handshake(context: ssl.SSLContext) -> bool:
 
     truststore does so on macOS and Windows, and older versions of it only for memory buffers.
     """
-    if sys.platform not in {"darwin", "win32"}:
-        return False
-    import truststore
+    after = False
+    if sys.platform in {"darwin", "win32"}:
+        import truststore
 
-    return isinstance(context, truststore.SSLContext)
+        after = isinstance(context, truststore.SSLContext)
+    return after
 
 
 @functools.cache
