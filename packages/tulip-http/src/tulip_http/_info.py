@@ -1,6 +1,6 @@
 """What is told about connections: whom they lead to, how long what took, how many there are."""
 
-# Named tuples: making a dataclass takes seven times as long (0.5 ms), and its module 8 ms.
+# Named tuples: making a dataclass takes seven times as long (0.5 ms), and its module 7 ms.
 from typing import NamedTuple, final
 
 

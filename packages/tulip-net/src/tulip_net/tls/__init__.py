@@ -5,7 +5,7 @@ In reading order: `_context` (whom to trust), `_failures` (OpenSSL's errors in o
 socket itself: a quarter less CPU), `_over_transport` (through memory, over anything), `_start`
 (the choice, and the handshake).
 
-The standard library's `ssl` costs 9 ms to import, so it is loaded with the first context; the two
+The standard library's `ssl` costs 7 ms to import, so it is loaded with the first context; the two
 ways are, with the first handshake.
 """
 
