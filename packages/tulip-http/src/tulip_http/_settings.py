@@ -6,7 +6,7 @@ brings `inspect` with it: 7 ms, a fifth of what importing this package costs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, dataclass_transform
+from typing import TYPE_CHECKING, ClassVar, NoReturn, dataclass_transform
 
 from tulip_http._typing import override
 
@@ -39,7 +39,7 @@ class Settings:
     """
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    __signature__: ClassVar = _FieldsAsSignature()
+    __signature__: ClassVar[_FieldsAsSignature] = _FieldsAsSignature()
 
     @override
     def __init_subclass__(cls) -> None:
@@ -77,7 +77,7 @@ class Settings:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen: cannot delete {name!r}")
 
-    def __replace__(self, **changes: Any) -> Self:
+    def __replace__(self, **changes: object) -> Self:
         return type(self)(**{**self.__dict__, **changes})
 
     @override
