@@ -25,8 +25,8 @@ class _FieldsAsSignature:
         kinds = kind.__annotations__
         return Signature(
             [
-                Parameter(name, form, default=getattr(kind, name), annotation=kinds[name])
-                for name in kind.__match_args__
+                Parameter(name, form, default=default, annotation=kinds[name])
+                for name, default in kind._defaults.items()
             ]
         )
 
@@ -41,10 +41,13 @@ class Settings:
     __match_args__: ClassVar[tuple[str, ...]] = ()
     __signature__: ClassVar[_FieldsAsSignature] = _FieldsAsSignature()
 
+    _defaults: ClassVar[dict[str, object]] = {}
+
     @override
     def __init_subclass__(cls) -> None:
+        cls._defaults = {name: getattr(cls, name) for name in cls.__annotations__}
         # As a dataclass has it; mypy takes it for a constant that it writes itself.
-        cls.__match_args__ = tuple(cls.__annotations__)  # type: ignore[misc]
+        cls.__match_args__ = tuple(cls._defaults)  # type: ignore[misc]
 
     def __init__(self, *args: object, **fields: object) -> None:
         """Take the fields by name, or in their order.
@@ -53,21 +56,26 @@ class Settings:
             TypeError: There is no such field, or it was given twice.
             ValueError: A field cannot have this value.
         """
-        names = self.__match_args__
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} has {len(names)} fields, got {len(args)}")
-        given = dict(zip(names, args, strict=False))
+        defaults = self._defaults
+        if len(args) > len(defaults):
+            raise TypeError(f"{type(self).__name__} has {len(defaults)} fields, got {len(args)}")
+        given = dict(zip(defaults, args, strict=False))
         for name in fields:
-            if name not in names or name in given:
+            if name not in defaults or name in given:
                 what = "twice" if name in given else "which it does not have"
                 raise TypeError(f"{type(self).__name__} got the field {name!r} {what}")
-        for name in names:
-            self.__dict__[name] = getattr(type(self), name)
-        self.__dict__.update(given, **fields)
+        given |= fields
+        # Not through __dict__: once that was looked at, every reading of a field is slower.
+        store = object.__setattr__
+        for name, default in defaults.items():
+            store(self, name, given.get(name, default))
         self._check()
 
     def _check(self) -> None:
         """Raise `ValueError` if a field has a value that it cannot have."""
+
+    def _fields(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self._defaults}
 
     @override
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -78,17 +86,19 @@ class Settings:
         raise AttributeError(f"{type(self).__name__} is frozen: cannot delete {name!r}")
 
     def __replace__(self, **changes: object) -> Self:
-        return type(self)(**{**self.__dict__, **changes})
+        return type(self)(**{**self._fields(), **changes})
 
     @override
     def __eq__(self, other: object) -> bool:
-        return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
+        if not isinstance(other, Settings) or type(other) is not type(self):
+            return NotImplemented
+        return self._fields() == other._fields()
 
     @override
     def __hash__(self) -> int:
-        return hash(tuple(self.__dict__.values()))
+        return hash(tuple(self._fields().values()))
 
     @override
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._fields().items())
         return f"{type(self).__name__}({fields})"
