@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.http.corpora import url_cases
 from tulip_http._errors import InvalidURL, UnsupportedProtocol
-from tulip_http._url import _PLAIN, URL, _parse_by_the_rules
+from tulip_http._url import URL, _parse_by_the_rules, _plain
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ _PIECES = [
 @example("1.2.3.4")
 def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
     for text in (f"http://{rest}", f"https://h{rest}", f"http://h/{rest}", rest):
-        if _PLAIN.fullmatch(text) is None:
+        if _plain().fullmatch(text) is None:
             continue
         try:
             expected = _parse_by_the_rules(text)

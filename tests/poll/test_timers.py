@@ -262,7 +262,7 @@ def test_the_time_per_cancelled_timer_does_not_grow() -> None:
 
 @pytest.mark.parametrize("how", ["call_later", "call_at"])
 def test_a_timer_that_is_due_at_once_does_not_wait_for_a_busy_queue(how: str) -> None:
-    """Descriptors and timers have their turn after 256 callbacks; a timer set for now before that."""
+    """Descriptors and timers have their turn after 256 callbacks; such a timer, at once."""
     loop = EventLoop()
     turns: list[None] = []
     seen: list[int] = []

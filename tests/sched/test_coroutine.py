@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tulip_sched import Coroutine, Gen, Task, coroutine, run, sleep
+from tulip_sched import Coroutine, Gen, Task, _flags, coroutine, run, sleep
 
 
 @coroutine
@@ -261,3 +261,8 @@ def test_a_task_of_an_object_with_only_await_works() -> None:
 
     custom: Any = Custom()
     assert run(custom) == 5
+
+
+@pytest.mark.parametrize("name", [name for name in vars(_flags) if name.startswith("CO_")])
+def test_the_flags_of_code_objects_are_those_of_inspect(name: str) -> None:
+    assert getattr(_flags, name) == getattr(inspect, name)

@@ -16,10 +16,11 @@ verify no certificates unless told so.
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
 type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaphore for crawlers.
 
-Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
-``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
-`_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`, `_pool`,
-`_client`, `_loop_thread`, `_sync`, `_scripts`, ``cli/``; and apart, for tests, ``testing/``.
+Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_settings`, `_timeouts`,
+`_limits`, ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`,
+`_deadlines`, `_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`,
+`_pool`, `_client`, `_loop_thread`, `_sync`, `_scripts`, ``cli/``; and apart, for tests,
+``testing/``.
 """
 
 from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream

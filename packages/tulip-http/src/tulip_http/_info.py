@@ -1,15 +1,11 @@
 """What is told about connections: whom they lead to, how long what took, how many there are."""
 
-from __future__ import annotations
-
-# Without slots, which would build each class twice: that shows in the time of the import.
-from dataclasses import dataclass
-from typing import final
+# Named tuples: making a dataclass takes seven times as long (0.5 ms), and its module 7 ms.
+from typing import NamedTuple, final
 
 
 @final
-@dataclass(frozen=True)
-class ConnectionInfo:
+class ConnectionInfo(NamedTuple):
     """Whom a connection leads to, and how long it took to open.
 
     Attributes:
@@ -31,8 +27,7 @@ class ConnectionInfo:
 
 
 @final
-@dataclass(frozen=True)
-class Timings:
+class Timings(NamedTuple):
     """How long the phases of a call took, in seconds.
 
     Attributes:
@@ -54,8 +49,7 @@ class Timings:
 
 
 @final
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """The connections of a client at one moment.
 
     Attributes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._errors import ClientClosed
 from tulip_net import (
@@ -18,6 +16,10 @@ from tulip_net import (
     current_task,
     run,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -39,6 +41,8 @@ class LoopThread:
         Raises:
             ClientClosed: `stop` was called before, or meanwhile.
         """
+        from concurrent.futures import Future  # late: with the logging that it brings, 6 ms
+
         future: Future[T] = Future()
         started: list[Task[T]] = []
 

@@ -12,7 +12,7 @@ Source: https://url.spec.whatwg.org/, RFC 3986.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple, NoReturn, final
 
 from tulip_http._errors import InvalidURL, UnsupportedProtocol
@@ -29,13 +29,13 @@ _HOST: Final = (
     r"|(?!(?:[a-z0-9_-]+\.)*xn--)(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*"
 )
 # A path that the rules leave alone has no segment that begins with a dot, plain or escaped.
-_PLAIN: Final = re.compile(
+_PLAIN: Final = (
     rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?"
     r"((?:/(?!\.|%2[eE])[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)"
     r"(?:\?([A-Za-z0-9._~!$&()*+,;=:@/%?-]*))?"
     r"(?:\#([A-Za-z0-9._~!$&'()*+,;=:@/%?-]*))?"
 )
-_LINE_ENDS: Final = re.compile(r"[\r\n\0]")
+_LINE_ENDS: Final = r"[\r\n\0]"
 
 
 class Origin(NamedTuple):
@@ -132,7 +132,7 @@ class URL:
             InvalidURL: They do not make an absolute URL.
             UnsupportedProtocol: They make one that is neither http nor https.
         """
-        if _PLAIN.fullmatch(reference):
+        if _plain().fullmatch(reference):
             return URL(reference)
         return _parse_by_the_rules(reference, base=str(self))
 
@@ -175,9 +175,15 @@ class URL:
         return URL, (str(self),)
 
 
+@cache
+def _plain() -> re.Pattern[str]:
+    """Compile `_PLAIN`, which takes 1.4 ms, for the first URL."""
+    return re.compile(_PLAIN)
+
+
 @lru_cache(maxsize=1024)  # a program fetches few distinct URLs, again and again: 60 ns, not 2 us
 def _parse(text: str) -> URL:
-    plain = _PLAIN.fullmatch(text)
+    plain = _plain().fullmatch(text)
     if plain is None:
         return _parse_by_the_rules(text)
     scheme, host, port, path, query, fragment = plain.groups()
@@ -192,7 +198,7 @@ def _parse_by_the_rules(text: str, base: str | None = None) -> URL:
 
     # The rules drop these silently, wherever they stand. A program whose URL contains a line end
     # was handed something it did not expect, most likely an attempt at a second request.
-    if _LINE_ENDS.search(text.strip()):
+    if re.search(_LINE_ENDS, text.strip()):
         raise InvalidURL(f"a line end or NUL in URL {text!r}")
     try:
         parsed = ada_url.URL(text, base)

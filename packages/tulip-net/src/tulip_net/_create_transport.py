@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import ssl as _ssl
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tulip_net._connect import ATTEMPT_DELAY, create_connection
 from tulip_net._resolve import Resolver, getaddrinfo
@@ -13,6 +12,9 @@ from tulip_net._transport import Transport
 from tulip_net.tls import client_context, start_tls
 from tulip_net.tls._start import CLOSING_TIMEOUT
 from tulip_sched import Coroutine, Gen, coroutine
+
+if TYPE_CHECKING:
+    import ssl as _ssl
 
 __all__ = ["Connector", "create_transport"]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import socket
 import warnings
 from typing import TYPE_CHECKING, NoReturn, final
@@ -213,6 +212,8 @@ class DatagramTransport:
 def _check_numeric(address: Address) -> None:
     """Refuse a name: the socket would look it up, and the thread would wait."""
     if isinstance(address, tuple):
+        import ipaddress
+
         try:
             ipaddress.ip_address(address[0])
         except ValueError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import socket
 import warnings
 from collections import deque
@@ -16,6 +15,7 @@ from collections.abc import Iterable
 from typing import final
 
 from tulip_net._address import Address, format_address
+from tulip_net._log import logger
 from tulip_net._socket import SocketTransport
 from tulip_net._typing import override
 from tulip_sched import (
@@ -31,8 +31,6 @@ from tulip_sched import (
 )
 
 __all__ = ["Listener"]
-
-logger = logging.getLogger("tulip_net")
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 PAUSE = 0.1
@@ -150,7 +148,7 @@ class Listener:
         """Go on after an error that is not about the listening socket; else raise it."""
         if error.errno in EXHAUSTED:
             if not self._exhausted:
-                logger.warning("%r pauses: %s", self, error)
+                logger().warning("%r pauses: %s", self, error)
             self._exhausted = True
         elif error.errno in {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}:
             raise error

@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
 from tulip_sched import Gen, coroutine, current_context
@@ -44,8 +43,7 @@ class StaticNames:
         return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     expires: float
     answers: Sequence[AddressInfo]
 

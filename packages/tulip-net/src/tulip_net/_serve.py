@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import ssl as _ssl
 from collections.abc import Callable
 from itertools import count
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tulip_net._errors import NetError
 from tulip_net._listener import Listener
+from tulip_net._log import logger
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls import start_tls
@@ -30,11 +29,12 @@ from tulip_sched import (
     wait_all,
 )
 
+if TYPE_CHECKING:
+    import ssl as _ssl
+
 __all__ = ["serve"]
 
 T = TypeVar("T")
-
-logger = logging.getLogger("tulip_net")
 
 BURST = 64
 """How many connections of a crowd are accepted in one go before the others have their turn.
@@ -138,9 +138,9 @@ class _Server:
             yield from _driven(self._handler(transport))
             yield from transport.aclose()
         except (NetError, ClosedError, TimeoutError) as error:
-            logger.info("connection from %r ended: %s", transport, error)
-        except Exception:
-            logger.exception("the handler of %r failed", transport)
+            logger().info("connection from %r ended: %s", transport, error)
+        except Exception:  # noqa: BLE001 - the handler's; all of it is logged
+            logger().exception("the handler of %r failed", transport)
         finally:
             plain.close()
             transport.close()

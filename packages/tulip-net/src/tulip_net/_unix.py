@@ -11,7 +11,6 @@ import os
 import socket
 import stat
 import sys
-from pathlib import Path
 
 from tulip_net._connect import connect
 from tulip_net._errors import ConnectError
@@ -79,6 +78,8 @@ async def listen_unix(
         _remove_stale(address)
         sock.bind(address)
         if mode is not None:
+            from pathlib import Path
+
             Path(os.fsdecode(address)).chmod(mode)
         sock.listen(backlog)
     except OSError as error:
@@ -103,6 +104,8 @@ def _check(path: str | bytes | os.PathLike[str]) -> str | bytes:
 
 def _remove_stale(address: str | bytes) -> None:
     """Remove a socket in the file system on which nobody listens."""
+    from pathlib import Path
+
     file = Path(os.fsdecode(address))
     if "\0" in str(file) or not file.exists() or not stat.S_ISSOCK(file.stat().st_mode):
         return

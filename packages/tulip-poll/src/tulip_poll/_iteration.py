@@ -86,7 +86,7 @@ class Iteration:
         self._held = 0
         self._running = False
         self._stopping = False
-        # Not to wait for the 256th callback with the next poll: to stop, or for a timer that is due.
+        # The next poll does not wait for the 256th callback: to stop, or for a timer that is due.
         self._poll_now = False
         self._closed = False
         self._hosted = False

@@ -7,14 +7,20 @@ Where a race could be, and is not:
   find itself idle between the two and end.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from __future__ import annotations
+
 from contextlib import suppress
-from types import TracebackType
-from typing import Self, TypeVar, TypeVarTuple, final
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, final
 
 from tulip_poll._errors import ClosedError
-from tulip_poll._eventloop import EventLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future, ThreadPoolExecutor
+    from types import TracebackType
+    from typing import Self
+
+    from tulip_poll._eventloop import EventLoop
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -110,6 +116,9 @@ class ThreadRunner:
 
     def _own_executor(self) -> Executor:
         if self._own is None:
+            # Late: with the logging that it brings, it costs 6 ms.
+            from concurrent.futures import ThreadPoolExecutor
+
             self._own = ThreadPoolExecutor(thread_name_prefix="tulip")
         return self._own
 

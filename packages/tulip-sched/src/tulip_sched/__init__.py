@@ -15,7 +15,7 @@ function that undoes the suspension.
 From the layer below it re-exports what its users cannot do without: the event loop and the
 thread runner (to make a `Context`), the handle that the loop returns, and two errors.
 
-Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per thread),
+Reading order: ``_coroutine`` (the decorator), ``_flags``, ``_errors``, ``_context`` (per thread),
 ``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_stepping`` (how a
 coroutine is run), ``_task``, ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and
 ``_from_thread`` (calls from other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt``

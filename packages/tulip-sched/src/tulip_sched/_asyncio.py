@@ -12,6 +12,8 @@ The rules that hold here:
    an ordinary error.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -140,7 +142,7 @@ def wait_asyncio(awaitable: Awaitable[T]) -> Gen[T]:
 
 
 def _block_on(
-    task: Task[Any], future: "asyncio.Future[Any]", on_cancel: Callable[[], object]
+    task: Task[Any], future: asyncio.Future[Any], on_cancel: Callable[[], object]
 ) -> None:
     """Block the running task until a future of asyncio's is done."""
 
@@ -221,7 +223,7 @@ _hosts: dict[int, _Host] = {}
 """By the identity of the context, which the host keeps alive."""
 
 
-def _asyncio_event_of(task: Task[Any]) -> "asyncio.Event":
+def _asyncio_event_of(task: Task[Any]) -> asyncio.Event:
     """Return an asyncio event that is set when a tulip task is done."""
     import asyncio
 
@@ -230,7 +232,7 @@ def _asyncio_event_of(task: Task[Any]) -> "asyncio.Event":
     return ended
 
 
-async def _wait_in_spite_of_cancellation(ended: "asyncio.Event") -> None:
+async def _wait_in_spite_of_cancellation(ended: asyncio.Event) -> None:
     """Wait for an end that is already ordered; further cancellations cannot hasten it."""
     import asyncio
 

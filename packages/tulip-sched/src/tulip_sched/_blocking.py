@@ -1,24 +1,28 @@
 """What a task can block on: an event of somebody's choice, a descriptor, time, a thread."""
 
-import inspect
+from __future__ import annotations
+
 import socket
 import sys
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Final, TypeVar, TypeVarTuple, cast, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast, final
 
 from tulip_poll import ClosedError, FileDescriptor, HasFileno
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
 from tulip_sched._failures import logger
+from tulip_sched._flags import CO_COROUTINE, CO_ITERABLE_COROUTINE
 from tulip_sched._portal import home
 from tulip_sched._stepping import TURN
 from tulip_sched._suspension import PlacedUndo
 from tulip_sched._task import Task
 from tulip_sched._watch import Watch, check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -182,7 +186,7 @@ def _release(watch: Watch) -> None:
         watch.forget()
 
 
-COROUTINE_FLAGS: Final = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE
+COROUTINE_FLAGS: Final = CO_COROUTINE | CO_ITERABLE_COROUTINE
 
 
 @coroutine
@@ -249,7 +253,7 @@ class _Caller:
             task._step()
             del task, future  # as at the end of Task._step
         elif not future.cancelled() and (error := future.exception()) is not None:
-            logger.error("a cancelled call of %r failed", self._func, exc_info=error)
+            logger().error("a cancelled call of %r failed", self._func, exc_info=error)
 
     def undo(self, future: Future[Any]) -> None:
         self._task = None

@@ -7,13 +7,18 @@ function is built around the flagged code, and its result is declared as `Corout
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Generator
 from collections.abc import Coroutine as NativeCoroutine
 from types import FunctionType
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from tulip_sched._debug import DEBUG, tracked
+from tulip_sched._flags import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    CO_ITERABLE_COROUTINE,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,20 +70,20 @@ def coroutine(func: Callable[P, object]) -> Callable[P, Coroutine[Any]]:
     if not isinstance(func, FunctionType):
         raise TypeError(f"@coroutine needs a generator function or an async def, got {func!r}")
     code = func.__code__
-    if code.co_flags & inspect.CO_COROUTINE:
+    if code.co_flags & CO_COROUTINE:
         return func
-    if code.co_flags & inspect.CO_ASYNC_GENERATOR:
+    if code.co_flags & CO_ASYNC_GENERATOR:
         raise TypeError(
             f"@coroutine needs a generator function or an async def, but "
             f"{func.__qualname__}() is an async generator: an async def with a yield"
         )
-    if not code.co_flags & inspect.CO_GENERATOR:
+    if not code.co_flags & CO_GENERATOR:
         raise TypeError(
             f"@coroutine needs a generator function or an async def, but "
             f"{func.__qualname__}() contains no yield"
         )
     flagged = FunctionType(
-        code.replace(co_flags=code.co_flags | inspect.CO_ITERABLE_COROUTINE),
+        code.replace(co_flags=code.co_flags | CO_ITERABLE_COROUTINE),
         func.__globals__,
         func.__name__,
         func.__defaults__,

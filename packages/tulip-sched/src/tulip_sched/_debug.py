@@ -13,7 +13,6 @@ that is not ours raises in any mode: it costs nothing to see.
 
 import contextlib
 import functools
-import inspect
 import os
 import sys
 import warnings
@@ -21,9 +20,11 @@ from collections.abc import Callable, Generator
 from types import FrameType, FunctionType, GeneratorType
 from typing import Any, Final, final
 
+from tulip_sched._flags import CO_ASYNC_GENERATOR, CO_GENERATOR
+
 DEBUG: Final = os.environ.get("TULIP_DEBUG", "") not in {"", "0"}
 
-GENERATOR_FLAGS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+GENERATOR_FLAGS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
 
 SLOW_SECONDS: Final = 0.1
 """What asyncio's debug mode takes for slow, and what people notice."""

@@ -8,18 +8,24 @@ A program that runs for months must not collect failures for as long: of those t
 only the first `MOST_KEPT` are kept to be raised, the others are counted.
 """
 
-import logging
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import logging
+
     from tulip_sched._context import Context
     from tulip_sched._task import Task
 
-logger = logging.getLogger("tulip_sched")
-
 MOST_KEPT: Final = 100
 """More than a person will read; and each holds a traceback with all its frames' variables."""
+
+
+def logger() -> "logging.Logger":
+    """Return the logger ``tulip_sched``. Its module costs 5 ms, and few runs need it."""
+    import logging
+
+    return logging.getLogger("tulip_sched")
 
 
 def note_failure(context: "Context", task: "Task[Any]", error: BaseException) -> None:
@@ -30,12 +36,14 @@ def note_failure(context: "Context", task: "Task[Any]", error: BaseException) ->
 class Failure:
     """One failure nobody has asked for yet."""
 
-    __slots__ = ("_context", "_key", "_name", "_reference", "error", "told")
+    __slots__ = ("_context", "_key", "_logger", "_name", "_reference", "error", "told")
 
     def __init__(self, context: "Context", task: "Task[Any]", error: BaseException) -> None:
         self._context = context
         self._key = id(task)
         self._name = task.name
+        # Not when the task is gone: that may be when Python ends, and can import nothing more.
+        self._logger = logger()
         self.error = error
         self.told = False
         self._reference = weakref.ref(task, self._gone)
@@ -57,7 +65,9 @@ class Failure:
         if self.told:
             return
         self.told = True
-        logger.error("task %r failed and nobody waited for it", self._name, exc_info=self.error)
+        self._logger.error(
+            "task %r failed and nobody waited for it", self._name, exc_info=self.error
+        )
 
 
 def tell_failures(context: "Context", error: BaseException) -> None:

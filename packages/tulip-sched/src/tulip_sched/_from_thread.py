@@ -4,16 +4,21 @@ Cancelling the call in the thread cancels the task; a task that is cancelled in 
 call with `TaskCancelledError`.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from __future__ import annotations
+
 from contextlib import suppress
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from tulip_poll import ClosedError
-from tulip_sched._context import Context
-from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._portal import home
 from tulip_sched._task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from tulip_sched._context import Context
+    from tulip_sched._coroutine import AnyCoroutine
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -51,6 +56,8 @@ def start_from_thread(
     Returns:
         A future; cancelling it cancels the task.
     """
+    from concurrent.futures import Future  # late: with the logging that it brings, it costs 6 ms
+
     context = context or home.get(None)
     if context is None:
         raise RuntimeError(
@@ -70,6 +77,8 @@ def _launch(
     args: tuple[*Ts],
 ) -> None:
     """Start the task of a call; runs in the loop."""
+    from concurrent.futures import InvalidStateError
+
     if call.done():
         return
     try:

@@ -1,5 +1,7 @@
 """Task groups: tasks that end before the block that started them does."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, final, overload
@@ -84,11 +86,11 @@ class TaskGroup:
             ) from error
 
     @overload
-    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T]]") -> Coroutine[T]: ...
+    def run(self, body: Callable[[TaskGroup], AnyCoroutine[T]]) -> Coroutine[T]: ...
     @overload
-    def run(self, body: "Callable[[TaskGroup], None]") -> Coroutine[None]: ...
+    def run(self, body: Callable[[TaskGroup], None]) -> Coroutine[None]: ...
     @coroutine
-    def run(self, body: "Callable[[TaskGroup], AnyCoroutine[T] | None]") -> Gen[T | None]:
+    def run(self, body: Callable[[TaskGroup], AnyCoroutine[T] | None]) -> Gen[T | None]:
         """Run ``body(group)`` in this task, wait for the group, and return the body's result.
 
         Args:

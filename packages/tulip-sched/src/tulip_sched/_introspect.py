@@ -9,9 +9,7 @@ is blocked is told by the clock's last reading, after the loop's last poll.
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from traceback import FrameSummary, format_list
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._errors import DeadlockError
@@ -19,12 +17,14 @@ from tulip_sched._stepping import WOKEN
 from tulip_sched._suspension import coroutine_stack, describe_undo
 from tulip_sched._task import Task
 
+if TYPE_CHECKING:
+    from traceback import FrameSummary
+
 DEEPEST_INDENT: Final = 30
 """What is below is not indented further."""
 
 
-@dataclass(frozen=True)
-class TaskInfo:
+class TaskInfo(NamedTuple):
     """One live task, as it was when the snapshot was made.
 
     Attributes:
@@ -39,7 +39,7 @@ class TaskInfo:
     name: str
     waiting_for: str | None
     seconds: float
-    stack: tuple[FrameSummary, ...]
+    stack: "tuple[FrameSummary, ...]"
     children: "tuple[TaskInfo, ...]"
 
 
@@ -132,6 +132,8 @@ def _lines(info: TaskInfo, stacks: bool) -> list[str]:
         state = f"waits for {info.waiting_for}, {info.seconds:.3f} s"
     lines = [f"task {info.name!r}: {state}"]
     if stacks:
+        from traceback import format_list
+
         for entry in format_list(list(info.stack)):
             lines.extend("    " + line.strip("\n") for line in entry.splitlines())
     return lines

@@ -6,7 +6,6 @@ threads. Otherwise a thread that waits for the loop and a loop that waits for th
 wait for ever.
 """
 
-from concurrent.futures import Future
 from contextvars import ContextVar
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, final
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any, final
 from tulip_poll import ClosedError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tulip_sched._context import Context
 
 home: "ContextVar[Context]" = ContextVar("tulip_home")
@@ -42,7 +43,7 @@ class Portal:
             if not call.done():
                 call.set_exception(ClosedError("the run ended before it answered this call"))
 
-    def add(self, call: Future[Any]) -> None:
+    def add(self, call: "Future[Any]") -> None:
         """Owe an answer to a call, until the call is done.
 
         Raises:
@@ -57,6 +58,6 @@ class Portal:
             self._calls.add(call)
         call.add_done_callback(self._answered)
 
-    def _answered(self, call: Future[Any]) -> None:
+    def _answered(self, call: "Future[Any]") -> None:
         with self._lock:
             self._calls.discard(call)

@@ -1,5 +1,7 @@
 """Running a main coroutine, or everything that was started, to the end."""
 
+from __future__ import annotations
+
 from typing import TypeVar, overload
 
 from tulip_sched._context import Context, current_context
@@ -130,6 +132,6 @@ def _cancel_leftovers(context: Context) -> None:
             if ended and not oldest.done():
                 raise DeadlockError(f"task {oldest.name!r} waits, in its clean-up, for nothing")
     for later in raised[1:]:
-        logger.error("a callback failed during the clean-up of a run", exc_info=later)
+        logger().error("a callback failed during the clean-up of a run", exc_info=later)
     if raised:
         raise raised[0]

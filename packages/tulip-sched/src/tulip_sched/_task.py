@@ -1,5 +1,7 @@
 """Tasks: coroutines that run beside each other, and what became of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Generator
 from functools import partial
 from threading import get_ident
@@ -130,7 +132,7 @@ class Task(Stepper[T]):
             self._context.failures.pop(id(self), None)
         return self._exception
 
-    def add_done_callback(self, callback: Callable[["Task[T]"], object]) -> None:
+    def add_done_callback(self, callback: Callable[[Task[T]], object]) -> None:
         """Call ``callback(task)`` when the task is done; soon, if it already is.
 
         An exception out of the callback goes to the event loop's exception handler.
@@ -143,7 +145,7 @@ class Task(Stepper[T]):
                 self._callbacks = []
             self._callbacks.append(callback)
 
-    def remove_done_callback(self, callback: Callable[["Task[T]"], object]) -> bool:
+    def remove_done_callback(self, callback: Callable[[Task[T]], object]) -> bool:
         """Take back one `add_done_callback`; return whether it was there."""
         self._check_thread()
         if self._callbacks is None or callback not in self._callbacks:
@@ -201,17 +203,17 @@ class Task(Stepper[T]):
             self._joiners.append(waiter)
         waiter._block(partial(self._joiners.remove, waiter))
 
-    def _parent(self) -> "Stepper[Any] | None":
+    def _parent(self) -> Stepper[Any] | None:
         """Return the task in whose group this one runs, else the one that started it."""
         if self._base is not None:
             return self._base._task
         return None if self._starter is None else self._starter()
 
-    def _refuse_waiter(self, waiter: "Task[Any]") -> None:
+    def _refuse_waiter(self, waiter: Task[Any]) -> None:
         if waiter._context is not self._context or waiter is self:
             raise self._refusal_of(waiter)
 
-    def _refusal_of(self, waiter: "Task[Any]") -> RuntimeError:
+    def _refusal_of(self, waiter: Task[Any]) -> RuntimeError:
         if waiter is self:
             return RuntimeError(f"task {self.name!r} cannot wait for itself")
         if not self._started:
@@ -230,7 +232,7 @@ class Task(Stepper[T]):
                 undo()
             self._coro.close()
         except BaseException as error:  # noqa: BLE001 - nobody else is left to tell
-            logger.error("task %r did not let itself be closed", self.name, exc_info=error)
+            logger().error("task %r did not let itself be closed", self.name, exc_info=error)
         finally:
             self._context.current_task = None
         self._cancelled = True
@@ -265,7 +267,7 @@ class Task(Stepper[T]):
             except BaseException as error:  # noqa: BLE001 - handed on to the loop
                 self._context.eventloop.call_soon(_reraise, error)
 
-    def _resume(self, joiners: "list[Stepper[Any]]") -> None:
+    def _resume(self, joiners: list[Stepper[Any]]) -> None:
         """Make those runnable that waited for the end."""
         self._joiners = None
         for waiter in joiners:

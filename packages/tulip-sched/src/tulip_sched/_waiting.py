@@ -1,5 +1,7 @@
 """Waiting for several tasks: the first N, any, all, one after another as they finish."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -94,7 +96,7 @@ def wait_all(tasks: Iterable[Task[T]]) -> Coroutine[set[Task[T]]]:
     return wait_for(len(every), every)
 
 
-def as_completed(tasks: Iterable[Task[T]]) -> "AsCompleted[T]":
+def as_completed(tasks: Iterable[Task[T]]) -> AsCompleted[T]:
     """Give the tasks in the order in which they finish.
 
     In an ``async def``: ``async for task in as_completed(tasks)``. In a generator: ``for step in
@@ -175,7 +177,7 @@ class AsCompleted(Iterator[Coroutine[Task[T]]]):
             task.remove_done_callback(self._callback)
 
 
-def _has_ended(steps: "ref[AsCompleted[Any]]", task: Task[Any]) -> None:
+def _has_ended(steps: ref[AsCompleted[Any]], task: Task[Any]) -> None:
     owner = steps()
     if owner is not None:
         owner._ended(task)

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import functools
 import zlib
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final, Protocol, final
 
 from tulip_http._errors import DecodingError, ResponseTooLarge
@@ -33,7 +31,7 @@ _MOST_CODINGS: Final = 3
 def accepted_codings() -> str:
     """Return the value for Accept-Encoding: what can be decoded here."""
     found = ["gzip", "deflate"]
-    if find_spec("brotli") is not None:
+    if _has_brotli():
         found.append("br")
     if _zstd_module() is not None:
         found.append("zstd")
@@ -166,7 +164,7 @@ def _stage(coding: str) -> _Stage:
         return _Zlib(31)  # 15 bits of window, and a gzip header (zlib.decompressobj)
     if coding == "deflate":
         return _Deflate()
-    if coding == "br" and find_spec("brotli") is not None:
+    if coding == "br" and _has_brotli():
         return _Brotli()
     if coding == "zstd" and (zstd := _zstd_module()) is not None:
         return _Zstd(zstd)
@@ -226,6 +224,8 @@ class _Brotli:
     """br, with the brotli library."""
 
     def __init__(self) -> None:
+        from importlib import import_module
+
         self._stream: Any = import_module("brotli").Decompressor()
         self._pending = b""
 
@@ -275,7 +275,16 @@ class _Zstd:
 
 
 @functools.cache
+def _has_brotli() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("brotli") is not None
+
+
+@functools.cache
 def _zstd_module() -> Any:
+    from importlib import import_module
+
     for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)

@@ -8,10 +8,9 @@ first.
 
 from __future__ import annotations
 
-import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Generator
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from tulip_net._address import check_port, format_address
 from tulip_net._create_transport import Connector, create_transport
@@ -19,6 +18,9 @@ from tulip_net._errors import IncompleteReadError, NetError, ProxyError
 from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_sched import Gen, coroutine
+
+if TYPE_CHECKING:
+    import ipaddress
 
 __all__ = ["Conversation", "Proxy", "Refusal", "encode_name", "literal_address"]
 
@@ -126,6 +128,8 @@ def _receive(transport: Transport, count: int) -> Gen[bytes]:
 
 def literal_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that ``host`` is, or ``None`` if it is a name."""
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -6,7 +6,6 @@ Source: RFC 9110 section 9.3.6 (CONNECT), section 15.2 (interim answers); RFC 91
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Generator, Mapping
 from typing import ClassVar, Final, final
@@ -22,8 +21,8 @@ LONGEST_HEAD: Final = 65536
 """Bytes; what servers commonly allow for a whole head."""
 
 END = b"\r\n\r\n"
-STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r\n")
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.1, token
+STATUS_LINE = rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r\n"
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.1, token
 
 
 @final
@@ -81,7 +80,7 @@ def connect_tunnel(host: str, port: int, fields: bytes = b"") -> Conversation:
     request = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (where, where, fields)
     while True:
         head = yield from _read_head(request)
-        status_line = STATUS_LINE.match(head)
+        status_line = re.match(STATUS_LINE, head)
         if status_line is None:
             raise Refusal(f"it answered {head[:60]!r}, which is not HTTP")
         code = int(status_line[1])
@@ -111,11 +110,13 @@ def _read_head(request: bytes) -> Generator[tuple[bytes, int], bytes, bytes]:
 def _basic(username: str, password: str) -> str:
     if ":" in username:
         raise ValueError(f"Basic authentication has no way to send a colon in {username!r}")
+    import base64
+
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
 def _write_fields(fields: Mapping[str, str]) -> bytes:
     for name, value in fields.items():
-        if not HEADER_NAME.fullmatch(name) or any(character in value for character in "\r\n\0"):
+        if not re.fullmatch(HEADER_NAME, name) or any(character in value for character in "\r\n\0"):
             raise ValueError(f"{name!r}: {value!r} is not a header field")
     return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING
 
 from tulip_net._create_transport import Connector, create_transport
 from tulip_net.proxies._http import HttpProxy
 from tulip_net.proxies._socks4 import Socks4Proxy
 from tulip_net.proxies._socks5 import Socks5Proxy
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 __all__ = ["proxy_from_url"]
 
@@ -28,6 +31,8 @@ def proxy_from_url(url: str, *, through: Connector | None = None) -> Connector:
     Raises:
         ValueError: The URL is no proxy's; the message does not show its password.
     """
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     port = _check(parts)
     host = parts.hostname or ""

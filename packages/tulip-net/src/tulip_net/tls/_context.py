@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import os
-import ssl
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import truststore
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["client_context", "server_context", "verifies_after_handshake"]
 
@@ -95,6 +94,8 @@ def server_context(
 
     Source: RFC 7301 (ALPN); RFC 6066 section 3 (server name).
     """
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     if client_authority is not None:
@@ -111,7 +112,12 @@ def verifies_after_handshake(context: ssl.SSLContext) -> bool:
 
     truststore does so on macOS and Windows, and older versions of it only for memory buffers.
     """
-    return isinstance(context, truststore.SSLContext) and sys.platform in {"darwin", "win32"}
+    after = False
+    if sys.platform in {"darwin", "win32"}:
+        import truststore
+
+        after = isinstance(context, truststore.SSLContext)
+    return after
 
 
 @functools.cache
@@ -120,8 +126,12 @@ def _shared_client_context(alpn: tuple[str, ...]) -> ssl.SSLContext:
 
 
 def _new_client_context(alpn: tuple[str, ...], authority: PathLike | None) -> ssl.SSLContext:
+    import ssl
+
     context: ssl.SSLContext
     if authority is None and sys.platform in {"darwin", "win32"}:
+        import truststore  # the only systems where it does what OpenSSL cannot
+
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -136,6 +146,9 @@ def _new_client_context(alpn: tuple[str, ...], authority: PathLike | None) -> ss
 
 
 def _load_system_store(context: ssl.SSLContext) -> None:
+    import ssl
+    from pathlib import Path
+
     context.set_default_verify_paths()
     paths = ssl.get_default_verify_paths()
     if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.[0-9]"))):
@@ -147,6 +160,8 @@ def _load_system_store(context: ssl.SSLContext) -> None:
 
 
 def _harden(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
+    import ssl
+
     # Renegotiation has brought attacks and no use (RFC 9325 section 3.4); TLS 1.3 removed it.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if alpn:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 from tulip_net._errors import BrokenError
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls._context import client_context, verifies_after_handshake
-from tulip_net.tls._on_descriptor import DescriptorTls
-from tulip_net.tls._over_transport import LayeredTls
 from tulip_sched import Gen, coroutine
 
 if TYPE_CHECKING:
+    import ssl
+
+    from tulip_net.tls._on_descriptor import DescriptorTls
+    from tulip_net.tls._over_transport import LayeredTls
     from tulip_net.tls._transport import SslTransport
 
 __all__ = ["CLOSING_TIMEOUT", "start_tls"]
@@ -65,6 +66,8 @@ def start_tls(
         and not half_close
         and not verifies_after_handshake(context)
     ):
+        from tulip_net.tls._on_descriptor import DescriptorTls
+
         peer_address = transport.peer_address
         tls = DescriptorTls(
             _wrap(transport, context, server_side, server_hostname, session),
@@ -73,6 +76,8 @@ def start_tls(
             truncation_ok=truncation_ok,
         )
     else:
+        from tulip_net.tls._over_transport import LayeredTls
+
         tls = LayeredTls(
             transport,
             context,

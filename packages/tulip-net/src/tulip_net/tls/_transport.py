@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,6 +12,8 @@ from tulip_net._typing import override
 from tulip_sched import Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
+    import ssl
+
     from typing_extensions import Buffer
 
 __all__ = ["RECORD", "SslTransport"]
