@@ -16,6 +16,7 @@ from tulip_sched import (
     call_in_thread,
     coroutine,
     create_task,
+    current_context,
     current_task,
     fail_after,
     hosted_by_asyncio,
@@ -30,6 +31,12 @@ from tulip_sched import (
 @coroutine
 def double(number: int) -> Gen[int]:
     yield from sleep(0.001)
+    return 2 * number
+
+
+@coroutine
+def double_later(number: int) -> Gen[int]:
+    yield from sleep(0.01)
     return 2 * number
 
 
@@ -184,6 +191,25 @@ def test_a_failure_nobody_waited_for_comes_out_of_the_host() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(main())
     assert isinstance(caught.value.exceptions[0], ZeroDivisionError)
+
+
+def test_a_callback_that_fails_takes_no_timer_with_it() -> None:
+    """asyncio is told of the failure; the tasks that sleep are woken all the same."""
+    told: list[str] = []
+
+    def broken() -> None:
+        raise ZeroDivisionError("in a callback of tulip's")
+
+    async def main() -> int:
+        host = asyncio.get_running_loop()
+        host.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        async with hosted_by_asyncio(), asyncio.timeout(5):
+            # The next turn of the loop is for this callback alone, by its timer.
+            current_context().eventloop.call_later(0.001, broken)
+            return await run_in_asyncio(double_later(21))
+
+    assert asyncio.run(main()) == 42
+    assert told == ["in a callback of tulip's"]
 
 
 def test_threads_work_under_asyncio_too() -> None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
+from tulip_poll import EventLoop
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, TaskCancelledError
@@ -176,7 +177,13 @@ class _Host:
     def _turn(self) -> None:
         """Run one round of the tulip loop, and have asyncio wake it for its next timer."""
         loop = self._context.eventloop
-        loop.run_once(0)
+        try:
+            loop.run_once(0)
+        finally:
+            # Whatever a callback raised goes on to asyncio, and the loop goes on too.
+            self._set_timer(loop)
+
+    def _set_timer(self, loop: EventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
