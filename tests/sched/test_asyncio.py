@@ -4,11 +4,15 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from io import UnsupportedOperation
 
 import pytest
 
+from tulip_poll import SelectPollster
 from tulip_sched import (
     Cancelled,
+    Context,
+    EventLoop,
     Gen,
     SuspendError,
     Task,
@@ -23,6 +27,7 @@ from tulip_sched import (
     move_on_after,
     run,
     run_in_asyncio,
+    set_context_provider,
     sleep,
     wait_asyncio,
 )
@@ -210,6 +215,19 @@ def test_a_callback_that_fails_takes_no_timer_with_it() -> None:
 
     assert asyncio.run(main()) == 42
     assert told == ["in a callback of tulip's"]
+
+
+def test_a_loop_that_cannot_be_hosted_is_refused_and_can_be_run() -> None:
+    context = Context(EventLoop(SelectPollster()))
+    previous = set_context_provider(lambda: context)
+    try:
+        main = double(1)
+        with pytest.raises(UnsupportedOperation, match="SelectPollster has no file descriptor"):
+            asyncio.run(run_in_asyncio(main))
+        assert run(main) == 2
+    finally:
+        set_context_provider(previous)
+        context.eventloop.close()
 
 
 def test_threads_work_under_asyncio_too() -> None:

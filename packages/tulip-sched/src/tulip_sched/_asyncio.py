@@ -169,10 +169,10 @@ class _Host:
         self._asyncio = asyncio.get_running_loop()
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
-        context.running = True
-        context.portal.open()
-        context.foreign = self._adopt
         self._asyncio.add_reader(context.eventloop.fileno(), self._turn)
+        context.running = True
+        context.calls.open(context.eventloop)
+        context.foreign = self._adopt
 
     def _turn(self) -> None:
         """Run one round of the tulip loop, and have asyncio wake it for its next timer."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
-from tulip_sched._portal import Portal
+from tulip_sched._calls import Calls
 
 if TYPE_CHECKING:
     from tulip_sched._failures import Failure
@@ -33,7 +33,7 @@ class Context:
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
-        portal: The calls from other threads.
+        calls: Those from other threads.
         failures: The failures that nobody asked for yet; see ``_failures``.
         lost_failures: How many of this run's were logged, as nobody can ask for them any more.
         watches: The descriptors that tasks wait on, by number.
@@ -46,7 +46,7 @@ class Context:
         self.current_task: Task[Any] | None = None
         self.running = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
-        self.portal: Portal = Portal()
+        self.calls: Calls = Calls()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.lost_failures: int = 0
@@ -99,7 +99,7 @@ class Context:
         Waits for functions that still run in threads. The context can be used again: it then
         makes new ones.
         """
-        self.portal.close()
+        self.calls.close()
         try:
             self._close_threads()
         finally:

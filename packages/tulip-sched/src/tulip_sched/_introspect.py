@@ -122,7 +122,10 @@ def dump_tasks_on_signal(
 def deadlock(context: Context) -> DeadlockError:
     """Return the error for tasks that nothing could ever resume."""
     tree = format_task_tree(task_tree(context))
-    return DeadlockError(f"nothing is left that could resume these tasks:\n{tree}")
+    return DeadlockError(
+        "nothing is left that could resume these tasks (a thread could, through an open Portal):\n"
+        + tree
+    )
 
 
 def _lines(info: TaskInfo, stacks: bool) -> list[str]:

@@ -51,10 +51,10 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
             "run() was called inside a run of the same thread: drive the coroutine there"
         )
     context.running = True
-    context.portal.open()
-    if debug:
-        context.eventloop.report_slow_callbacks(SLOW_SECONDS)
     try:
+        context.calls.open(context.eventloop)
+        if debug:
+            context.eventloop.report_slow_callbacks(SLOW_SECONDS)
         if main is not None:
             return _run_main(context, main)
         _run_all(context)

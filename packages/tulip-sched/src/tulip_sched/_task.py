@@ -214,7 +214,7 @@ class Task(Stepper, Generic[T]):
         if waiter._context is not self._context:
             raise WrongThreadError(
                 f"task {self.name!r} belongs to another run than {waiter.name!r}, which waits "
-                "for it (call_from_thread() reaches into a run from another thread)"
+                "for it (a thread reaches into another's run through a Portal)"
             )
 
     def _break_off(self) -> None:
