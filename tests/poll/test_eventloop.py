@@ -372,6 +372,12 @@ class TestEnding:
         loop.run()
         assert loop.stats().rounds == 1
 
+    def test_run_once_tells_whether_it_was_told_to_stop(self, loop: EventLoop) -> None:
+        assert loop.run_once(0)
+        loop.call_soon(loop.stop)
+        assert not loop.run_once(0)
+        assert loop.run_once(0)
+
     def test_run_once_waits_no_longer_than_it_is_told(self, loop: EventLoop) -> None:
         loop.call_later(60, nothing)
         began = loop.time()

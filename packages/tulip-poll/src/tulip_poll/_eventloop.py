@@ -204,6 +204,7 @@ class EventLoop(Iteration):
             timers=len(self._timers),
             queued=len(self._ready),
             held=self._held,
+            signals=0 if self._signals is None else len(self._signals.numbers()),
         )
 
     def close(self) -> Leftovers:

@@ -224,12 +224,15 @@ class Iteration:
         finally:
             self._end()
 
-    def run_once(self, timeout: float | None = None) -> None:
+    def run_once(self, timeout: float | None = None) -> bool:
         """Run one round.
 
         Args:
             timeout: Seconds to wait at most for something to do; ``None`` for no limit, ``0``
                 for not at all.
+
+        Returns:
+            False when ``stop`` was called, in this round or before it; otherwise true.
 
         Raises:
             TypeError: ``timeout`` is of another kind.
@@ -242,6 +245,7 @@ class Iteration:
         self._unpolled = POLL_AFTER
         try:
             self._round(timeout)
+            return not self._stopping
         finally:
             self._end()
 

@@ -23,6 +23,7 @@ class LoopStats:
         timers: Deadlines to come.
         queued: Callbacks that run in the next round.
         held: Calls of ``hold`` without their ``release``: work in threads, mostly.
+        signals: Signals that have a handler.
     """
 
     rounds: int
@@ -33,6 +34,7 @@ class LoopStats:
     timers: int
     queued: int
     held: int
+    signals: int
 
 
 @final

@@ -33,6 +33,7 @@ class Context:
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
+        dumps: The signals at which only the tree of tasks is printed.
         calls: Those from other threads.
         failures: The failures that nobody asked for yet; see ``_failures``.
         lost_failures: How many of this run's were logged, as nobody can ask for them any more.
@@ -46,6 +47,7 @@ class Context:
         self.current_task: Task[Any] | None = None
         self.running = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
+        self.dumps: set[int] = set()
         self.calls: Calls = Calls()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
@@ -117,6 +119,7 @@ class Context:
         for watch in list(self.watches.values()):
             watch.end_of_run()
         self.watches.clear()
+        self.dumps.clear()
         if "eventloop" in self.__dict__:
             self.leftovers = self.__dict__.pop("eventloop").close()
 

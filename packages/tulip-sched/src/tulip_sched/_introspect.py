@@ -114,9 +114,16 @@ def dump_tasks_on_signal(
 
     The loop must be turning: for a task that never suspends, see `faulthandler`.
     """
-    loop = current_context().eventloop
+    context = current_context()
+    loop = context.eventloop
     loop.add_signal_handler(number, dump_tasks, file)
-    return lambda: loop.remove_signal_handler(number)
+    context.dumps.add(number)
+
+    def end() -> None:
+        context.dumps.discard(number)
+        loop.remove_signal_handler(number)
+
+    return end
 
 
 def deadlock(context: Context) -> DeadlockError:

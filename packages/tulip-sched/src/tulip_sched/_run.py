@@ -33,7 +33,8 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     Raises:
         RuntimeError: The thread is already running tasks, or somebody stopped the loop, which
             ended the run before its tasks.
-        DeadlockError: Tasks are left, and every one of them waits for another.
+        DeadlockError: Tasks are left, and every one of them waits for another. Not while a
+            signal has a handler of the program's, or a `Portal` is open.
         ExceptionGroup: Tasks failed that nobody waited for. If ``main`` failed as well, its
             exception comes out and the others are noted on it.
         BaseException: Whatever ``main`` raised.
@@ -80,7 +81,7 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     task.add_done_callback(lambda _: loop.stop())
     with cancel_on_interrupt(task) as interrupt:
         try:
-            ended = loop.run()
+            ended = _run_loop(context)
             if not task.done():
                 raise deadlock(context) if ended else _stopped(context)
         finally:
@@ -97,12 +98,26 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
 
 def _run_all(context: Context) -> None:
     try:
-        ended = context.eventloop.run()
+        ended = _run_loop(context)
         if context.tasks:
             raise deadlock(context) if ended else _stopped(context)
     finally:
         _cancel_leftovers(context)
     raise_failures(context)
+
+
+def _run_loop(context: Context) -> bool:
+    """Run the loop until nothing is left that could resume a task, or until it is stopped.
+
+    Returns:
+        Whether nothing was left.
+    """
+    loop = context.eventloop
+    ended = loop.run()
+    while ended and context.tasks and loop.stats().signals > len(context.dumps):
+        # A signal's handler may be what a task waits for: an event that it sets, for example.
+        ended = loop.run_once() and loop.run()
+    return ended
 
 
 def _stopped(context: Context) -> RuntimeError:
