@@ -30,6 +30,9 @@ Ts = TypeVarTuple("Ts")
 
 ExceptionHandler: TypeAlias = Callable[[Exception, QueueEntry], object]
 
+SlowReports: TypeAlias = tuple[float | None, Callable[[SlowCallback], object]]
+"""From how many seconds on a callback is slow, and whom to tell."""
+
 Arrange: TypeAlias = Callable[[deque[QueueEntry]], int]
 """Puts the queue of a round in order, and returns how many of it run in this round."""
 
@@ -269,18 +272,23 @@ class Iteration:
         self,
         seconds: float | None,
         report: Callable[[SlowCallback], object] = log_slow_callback,
-    ) -> None:
+    ) -> SlowReports:
         """Report every callback that takes long. It costs two looks at the clock for each.
 
         Args:
             seconds: From how long on; ``None`` to report no more.
             report: Called after such a callback; the default logs a warning with its source
                 line.
+
+        Returns:
+            The two arguments that were in force before, to be put back later.
         """
         if get_ident() != self._thread:
             self._enter()
+        before = self._slow_seconds, self._report_slow
         self._slow_seconds = seconds
         self._report_slow = report
+        return before
 
     def _round(self, limit: float | None) -> None:  # noqa: C901 - the hot path, in one piece
         """Do the four steps once; ``limit`` is the most seconds to wait."""

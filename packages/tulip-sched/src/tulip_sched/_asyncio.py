@@ -13,12 +13,13 @@ The rules that hold here:
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_poll import EventLoop
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
+from tulip_sched._debug import DEBUG, debugging
 from tulip_sched._errors import Cancelled, TaskCancelledError
 from tulip_sched._failures import raise_failures
 from tulip_sched._scopes import shield
@@ -170,6 +171,8 @@ class _Host:
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
         self._asyncio.add_reader(context.eventloop.fileno(), self._turn)
+        self._debugging = debugging(context.eventloop) if DEBUG else nullcontext()
+        self._debugging.__enter__()
         context.running = True
         context.calls.open(context.eventloop)
         context.foreign = self._adopt
@@ -220,6 +223,7 @@ class _Host:
         if self._timer is not None:
             self._timer.cancel()
         self._context.foreign = None
+        self._debugging.__exit__(None, None, None)
         self._context.running = False
         self._context.close()
 

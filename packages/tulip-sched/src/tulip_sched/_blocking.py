@@ -14,6 +14,7 @@ from tulip_poll import ClosedError, FileDescriptor, HasFileno
 from tulip_sched._calls import HOME
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
+from tulip_sched._debug import untracked
 from tulip_sched._failures import logger
 from tulip_sched._stepping import TURN
 from tulip_sched._suspension import PlacedUndo
@@ -211,7 +212,7 @@ def call_in_thread(
     """
     if not callable(func):
         raise TypeError(f"a thread needs a function, got {func!r}: was it called already?")
-    code = getattr(func, "__code__", None)
+    code = getattr(untracked(func), "__code__", None)
     if code is not None and code.co_flags & COROUTINE_FLAGS:
         raise TypeError(f"a thread needs a plain function, got the coroutine function {func!r}")
     task = current_task()

@@ -1,10 +1,11 @@
 """Running a main coroutine, or everything that was started, to the end."""
 
+from contextlib import nullcontext
 from typing import TypeVar, overload
 
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
-from tulip_sched._debug import DEBUG, SLOW_SECONDS
+from tulip_sched._debug import DEBUG, debugging
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import logger, raise_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
@@ -23,9 +24,11 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
 
     Args:
         main: The coroutine; without one, run until every task that was started is done.
-        debug: Report what holds up the loop for a tenth of a second or more. Default: whether
-            ``TULIP_DEBUG`` is set in the environment, which also has coroutines reported that
-            were called and never driven.
+        debug: Report what holds up the loop for a tenth of a second or more, and the line that
+            called a bare ``async def`` which was never awaited. Default: whether ``TULIP_DEBUG``
+            is set in the environment, or Python's development mode is on (``-X dev``). Only
+            these two, as they work when functions are defined, also have coroutines reported
+            that are generators and were never driven.
 
     Returns:
         What ``main`` returned.
@@ -54,12 +57,11 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     context.running = True
     try:
         context.calls.open(context.eventloop)
-        if debug:
-            context.eventloop.report_slow_callbacks(SLOW_SECONDS)
-        if main is not None:
-            return _run_main(context, main)
-        _run_all(context)
-        return None
+        with debugging(context.eventloop) if debug else nullcontext():
+            if main is not None:
+                return _run_main(context, main)
+            _run_all(context)
+            return None
     except BaseException as error:
         tell_failures(context, error)
         raise

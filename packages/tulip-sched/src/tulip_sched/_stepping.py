@@ -139,10 +139,14 @@ class Stepper(QueueEntry):
     def _block_and_report(self, undo: Callable[[], object]) -> None:
         """In debug mode, do as `_block`, and look for scopes that cover what is not theirs."""
         scope = self._scope
-        while scope is not None and scope is not self._base:
-            if scope._frame is not None and warn_of_foreign_frame(scope, scope._frame):
-                scope._frame = None  # once is enough
-            scope = scope._parent
+        try:
+            while scope is not None and scope is not self._base:
+                if scope._frame is not None and warn_of_foreign_frame(scope, scope._frame):
+                    scope._frame = None  # once is enough
+                scope = scope._parent
+        except Warning:
+            undo()
+            raise
         self._plain_block(undo)
 
     if DEBUG:
