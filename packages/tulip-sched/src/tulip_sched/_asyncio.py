@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_poll import EventLoop
+from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._debug import DEBUG, debugging
@@ -181,7 +182,9 @@ class _Host:
         """Run one round of the tulip loop, and have asyncio wake it for its next timer."""
         loop = self._context.eventloop
         try:
-            loop.run_once(0)
+            # Generators that asyncio's own tasks begin are asyncio's to close.
+            with closing_dropped_generators(self._context):
+                loop.run_once(0)
         finally:
             # Whatever a callback raised goes on to asyncio, and the loop goes on too.
             self._set_timer(loop)
@@ -210,7 +213,7 @@ class _Host:
 
     async def end_tasks(self) -> None:
         """Cancel the tasks that are left, wait for their ends, and raise what was lost."""
-        while self._context.tasks:
+        while some_left(self._context):
             for task in list(self._context.tasks):
                 task.cancel()
             oldest = next(iter(self._context.tasks))

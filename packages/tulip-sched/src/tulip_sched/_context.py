@@ -5,9 +5,11 @@ One public way to read it, `current_context`, and one to put another provider in
 """
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
+from weakref import WeakSet
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
 from tulip_sched._calls import Calls
@@ -33,6 +35,8 @@ class Context:
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
+        async_generators: Those that were begun in this run and are not gone.
+        dropped_generators: Those that are gone and have yet to be closed.
         dumps: The signals at which only the tree of tasks is printed.
         calls: Those from other threads.
         failures: The failures that nobody asked for yet; see ``_failures``.
@@ -47,6 +51,8 @@ class Context:
         self.current_task: Task[Any] | None = None
         self.running = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
+        self.async_generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
+        self.dropped_generators: deque[AsyncGenerator[Any, Any]] = deque()
         self.dumps: set[int] = set()
         self.calls: Calls = Calls()
         self.tasks: dict[Task[Any], None] = {}
@@ -92,6 +98,8 @@ class Context:
         for task in list(self.tasks):
             task._break_off()
         self.tasks.clear()
+        self.async_generators.clear()
+        self.dropped_generators.clear()
         if self.threads_are_ours and "threadrunner" in self.__dict__:
             self.__dict__.pop("threadrunner").shutdown(wait=False)
 
@@ -181,6 +189,6 @@ def current_task() -> "Task[Any]":
     if task is None:
         raise RuntimeError(
             "no tulip task is running in this thread: "
-            "call this from a coroutine that run() or a Task drives"
+            "call this from a coroutine that run() or a Task drives (in asyncio code: run_in_asyncio)"
         )
     return task

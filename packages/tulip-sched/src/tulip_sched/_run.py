@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from typing import TypeVar, overload
 
+from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._debug import DEBUG, debugging
@@ -42,9 +43,10 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
             exception comes out and the others are noted on it.
         BaseException: Whatever ``main`` raised.
 
-    Tasks that are left when ``main`` ends are cancelled, and their end is waited for; so is the
-    end of functions that still run in threads. The loop is closed, unless it was put into the
-    context by the caller.
+    Tasks that are left when ``main`` ends are cancelled, and their end is waited for; then async
+    generators that are left half-way are closed, likewise under cancellation. The end of functions
+    that still run in threads is waited for as well. The loop is closed, unless it was put into
+    the context by the caller.
 
     In the main thread, the first Ctrl-C cancels ``main``, so that clean-up runs; when that has
     ended, `KeyboardInterrupt` is raised. A second one raises it at once, without clean-up.
@@ -57,7 +59,10 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     context.running = True
     try:
         context.calls.open(context.eventloop)
-        with debugging(context.eventloop) if debug else nullcontext():
+        with (
+            debugging(context.eventloop) if debug else nullcontext(),
+            closing_dropped_generators(context),
+        ):
             if main is not None:
                 return _run_main(context, main)
             _run_all(context)
@@ -134,7 +139,7 @@ def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
     loop = context.eventloop
     raised: list[Exception] = []
-    while context.tasks:
+    while some_left(context):
         for task in list(context.tasks):
             task.cancel()
         oldest = next(iter(context.tasks))
