@@ -505,6 +505,19 @@ class TestClosing:
         assert left.held == 1
         assert "test_eventloop.py" in repr(left)
 
+    def test_close_reports_a_forgotten_handle_as_what_it_is(
+        self, loop: EventLoop, pair: MakePair
+    ) -> None:
+        """Its events were held back in the last round; that it was scheduled is what is left."""
+        here, _ = pair()
+        handle = loop.add_reader(here, nothing)
+        loop.call_soon(lambda: [loop.schedule(entry) for entry in loop.forget(here)])
+        loop.call_soon(nothing)
+        loop.run_once(0)
+        left = loop.close()
+        assert left.callbacks == (handle,)
+        assert "nothing at" in repr(handle)
+
     def test_every_call_after_close_says_so(self, loop: EventLoop, pair: MakePair) -> None:
         here, _ = pair()
         loop.close()

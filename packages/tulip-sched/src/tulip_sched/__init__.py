@@ -19,8 +19,9 @@ Reading order: ``_coroutine`` (the decorator), ``_errors``, ``_context`` (per th
 ``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_stepping`` (how a
 coroutine is run), ``_task``, ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_calls`` and
 ``_from_thread`` (from other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt``
-(Ctrl-C), ``_async_generators``, ``_introspect`` (the tree of tasks), ``_asyncio`` (the guest), ``_debug``, ``sync``
-(locks, events, queues), ``testing`` (a clock that jumps, orders that replay, leaks).
+(Ctrl-C), ``_async_generators``, ``_introspect`` (the tree of tasks), ``_asyncio`` (the guest),
+``_debug``, ``sync`` (locks, events, queues), ``testing`` (a clock that jumps, orders that replay,
+leaks).
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError

@@ -43,9 +43,7 @@ def some_left(context: Context) -> bool:
     return bool(context.tasks)
 
 
-def _note_dropped(
-    context: Context, loop: EventLoop, generator: AsyncGenerator[Any, Any]
-) -> None:
+def _note_dropped(context: Context, loop: EventLoop, generator: AsyncGenerator[Any, Any]) -> None:
     """See to it that it is closed; called by the garbage collector, in any thread."""
     # Noted, as the run may be in its last step: then no round of the loop is left for a callback.
     context.dropped_generators.append(generator)

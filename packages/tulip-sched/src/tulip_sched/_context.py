@@ -189,6 +189,7 @@ def current_task() -> "Task[Any]":
     if task is None:
         raise RuntimeError(
             "no tulip task is running in this thread: "
-            "call this from a coroutine that run() or a Task drives (in asyncio code: run_in_asyncio)"
+            "call this from a coroutine that run() or a Task drives "
+            "(in asyncio code: await run_in_asyncio(...))"
         )
     return task
