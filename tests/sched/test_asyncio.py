@@ -14,6 +14,7 @@ from tulip_sched import (
     Context,
     EventLoop,
     Gen,
+    Portal,
     SuspendError,
     Task,
     TaskCancelledError,
@@ -232,6 +233,14 @@ def test_a_loop_that_cannot_be_hosted_is_refused_and_can_be_run() -> None:
 
 def test_threads_work_under_asyncio_too() -> None:
     assert asyncio.run(run_in_asyncio(call_in_thread(lambda: 42))) == 42
+
+
+def test_a_portal_works_under_asyncio_too() -> None:
+    async def main() -> int:
+        with Portal() as portal:
+            return await call_in_thread(portal.call, double, 21)
+
+    assert asyncio.run(run_in_asyncio(main())) == 42
 
 
 def test_waiting_for_asyncio_where_there_is_none_says_so() -> None:

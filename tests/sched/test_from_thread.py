@@ -24,6 +24,7 @@ from tulip_sched import (
     create_task,
     current_context,
     current_task,
+    par,
     run,
     sleep,
     start_from_thread,
@@ -89,6 +90,26 @@ def test_a_thread_of_the_program_s_own_calls_through_a_portal() -> None:
         return taken
 
     assert run(main()) == [0, 1, 2]
+
+
+def test_no_call_of_many_threads_is_lost() -> None:
+    async def main() -> list[int]:
+        taken: list[int] = []
+
+        async def take(number: int) -> None:
+            taken.append(number)
+
+        def work(portal: Portal, first: int) -> None:
+            calls = [portal.start(take, first + number) for number in range(100)]
+            for call in calls:
+                call.result()
+
+        with Portal() as portal:
+            await par(*(call_in_thread(work, portal, 1000 * thread) for thread in range(8)))
+        return taken
+
+    expected = [1000 * thread + number for thread in range(8) for number in range(100)]
+    assert sorted(run(main())) == expected
 
 
 def test_a_portal_in_a_generator() -> None:
