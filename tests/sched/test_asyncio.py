@@ -261,6 +261,15 @@ def test_waiting_for_asyncio_where_there_is_none_says_so() -> None:
         loop.close()
 
 
+@pytest.mark.parametrize("seconds", [0, 0.001])
+def test_waiting_for_tulip_in_plain_asyncio_code_says_what_to_do(seconds: float) -> None:
+    async def main() -> None:
+        await sleep(seconds)
+
+    with pytest.raises(RuntimeError, match=r"in asyncio code: await run_in_asyncio"):
+        asyncio.run(main())
+
+
 def test_run_inside_a_hosted_run_is_refused() -> None:
     async def main() -> None:
         with pytest.raises(RuntimeError, match="inside a run"):

@@ -16,6 +16,7 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextvars import copy_context
+from enum import Enum
 from typing import Any, Final, cast
 
 from tulip_poll import QueueEntry
@@ -26,7 +27,13 @@ from tulip_sched._errors import Cancelled, SuspendError
 from tulip_sched._scopes import CancelScope, is_cancelled
 from tulip_sched._suspension import PlacedUndo, coroutine_stack, describe_undo, explain_yield
 
-TURN: Final[Any] = object()
+
+class _Turn(Enum):
+    # Its value is for those who await it in an asyncio task, which shows them what it got.
+    TURN = "tulip's sleep(0); in asyncio code: await run_in_asyncio(...)"
+
+
+TURN: Final[Any] = _Turn.TURN
 """Yielded by a coroutine that stays runnable and only lets the others run first."""
 
 
