@@ -511,7 +511,12 @@ class TestClosing:
         """Its events were held back in the last round; that it was scheduled is what is left."""
         here, _ = pair()
         handle = loop.add_reader(here, nothing)
-        loop.call_soon(lambda: [loop.schedule(entry) for entry in loop.forget(here)])
+
+        def schedule_again() -> None:
+            for entry in loop.forget(here):
+                loop.schedule(entry)
+
+        loop.call_soon(schedule_again)
         loop.call_soon(nothing)
         loop.run_once(0)
         left = loop.close()
