@@ -29,6 +29,7 @@ from tulip_sched import (
     run,
     run_in_asyncio,
     set_context_provider,
+    shield,
     sleep,
     wait_asyncio,
 )
@@ -113,6 +114,37 @@ def test_cancelling_the_asyncio_task_cancels_the_tulip_task_and_waits() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await run_in_asyncio(inside())
+        seen.append("after")
+
+    asyncio.run(main())
+    assert seen == ["cleaned up", "after"]
+
+
+def test_cancelling_the_asyncio_task_again_does_not_cut_the_clean_up_short() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        begun, cleaning, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def inside() -> None:
+            begun.set()
+            try:
+                await sleep(60)
+            finally:
+                cleaning.set()
+                with shield():
+                    await go_on.wait()
+                seen.append("cleaned up")
+
+        task = asyncio.create_task(run_in_asyncio(inside()))
+        await begun.wait()
+        task.cancel()
+        await cleaning.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         seen.append("after")
 
     asyncio.run(main())

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from tests.sched.virtual import Virtual
-from tulip_sched import Event, Task, run, shield, sleep
+from tulip_sched import Event, Task, TaskGroup, run, shield, sleep
 
 PRELUDE = """
 import os, signal
@@ -151,3 +151,24 @@ def test_a_run_that_is_given_up_undoes_what_its_tasks_waited_for(virtual: Virtua
         run(main())
     assert virtual.left() == ""
     assert not event._line
+
+
+def test_a_task_group_lets_itself_be_given_up(
+    virtual: Virtual, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def in_a_group() -> None:
+        async with TaskGroup() as group:
+            group.start_soon(sleep(1000))
+            await sleep(1000)
+
+    async def main() -> None:
+        Task(in_a_group()).start()
+        await sleep(1)
+        signal.raise_signal(signal.SIGINT)
+        with shield():
+            await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert not caplog.records
