@@ -32,7 +32,12 @@ class Guest:
 
     def _turn(self) -> None:
         """Do what is ready now, and come back at the guest's next deadline."""
-        self._loop.run_once(0)
+        try:
+            self._loop.run_once(0)
+        finally:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -374,6 +374,12 @@ class TestEnding:
         loop.run()
         assert loop.stats().rounds == 1
 
+    def test_run_once_tells_whether_it_was_told_to_stop(self, loop: EventLoop) -> None:
+        assert loop.run_once(0)
+        loop.call_soon(loop.stop)
+        assert not loop.run_once(0)
+        assert loop.run_once(0)
+
     def test_run_once_waits_no_longer_than_it_is_told(self, loop: EventLoop) -> None:
         loop.call_later(60, nothing)
         began = loop.time()
@@ -500,6 +506,24 @@ class TestClosing:
         assert left.callbacks == (callback,)
         assert left.held == 1
         assert "test_eventloop.py" in repr(left)
+
+    def test_close_reports_a_forgotten_handle_as_what_it_is(
+        self, loop: EventLoop, pair: MakePair
+    ) -> None:
+        """Its events were held back in the last round; that it was scheduled is what is left."""
+        here, _ = pair()
+        handle = loop.add_reader(here, nothing)
+
+        def schedule_again() -> None:
+            for entry in loop.forget(here):
+                loop.schedule(entry)
+
+        loop.call_soon(schedule_again)
+        loop.call_soon(nothing)
+        loop.run_once(0)
+        left = loop.close()
+        assert left.callbacks == (handle,)
+        assert "nothing at" in repr(handle)
 
     def test_every_call_after_close_says_so(self, loop: EventLoop, pair: MakePair) -> None:
         here, _ = pair()

@@ -195,6 +195,17 @@ class TestHosts:
         loop.run()
         assert order == ["guest", "host", "received"]
 
+    def test_a_callback_that_raises_takes_no_timer_with_it(
+        self, guest: EventLoop, loop: EventLoop
+    ) -> None:
+        turns = hosting_tulip.Guest(guest, loop)
+        guest.call_later(0.001, pytest.fail, "in the guest")
+        guest.call_later(0.003, turns.leave)
+        with pytest.raises(pytest.fail.Exception, match="in the guest"):
+            loop.run()
+        assert loop.next_deadline() is not None
+        loop.run()
+
     def test_threads_wake_a_hosted_loop(self, guest: EventLoop, loop: EventLoop) -> None:
         count = 0
         turns = hosting_tulip.Guest(guest, loop)

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import signal
 import socket
 from collections.abc import Callable
 
@@ -36,13 +37,17 @@ def test_statistics_count_what_is_there(any_loop: EventLoop, pair: MakePair) -> 
     any_loop.call_soon(nothing)
     any_loop.hold()
     expected = LoopStats(
-        rounds=0, callbacks=0, readers=1, writers=1, parked=0, timers=1, queued=1, held=1
+        rounds=0, callbacks=0, readers=1, writers=1, parked=0, timers=1, queued=1, held=1, signals=0
     )
     assert any_loop.stats() == expected
     any_loop.run_once()
     assert any_loop.stats().rounds == 1
     assert any_loop.stats().callbacks == 2
     assert any_loop.stats().queued == 0
+    any_loop.add_signal_handler(signal.SIGUSR1, nothing)
+    assert any_loop.stats().signals == 1
+    any_loop.remove_signal_handler(signal.SIGUSR1)
+    assert any_loop.stats().signals == 0
 
 
 def test_a_slow_callback_is_reported_with_its_source_line(

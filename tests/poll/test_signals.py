@@ -1,9 +1,12 @@
 """Signals as callbacks."""
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +188,29 @@ def test_a_flood_of_signals_blocks_nothing(loop: EventLoop) -> None:
     assert calls == [1] * 2000
     loop.run_once(0)
     loop.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at a thread's state in /proc")
+def test_system_calls_elsewhere_go_on_after_a_signal(loop: EventLoop) -> None:
+    """Those of libraries in C, which do not know that they may have to begin anew."""
+    loop.add_signal_handler(signal.SIGUSR1, print)
+    read_end, write_end = os.pipe()
+    call = Path(f"/proc/self/task/{threading.get_native_id()}/syscall")
+    if not os.access(call, os.R_OK):
+        pytest.skip("what the main thread is doing is not told here")
+
+    def interrupt_and_answer() -> None:
+        while call.read_text().split()[1:2] != [hex(read_end)]:  # its first argument
+            pass
+        assert main.ident is not None
+        signal.pthread_kill(main.ident, signal.SIGUSR1)
+        os.write(write_end, b"x")
+
+    main = threading.main_thread()
+    thread = threading.Thread(target=interrupt_and_answer)
+    thread.start()
+    count = ctypes.CDLL(None).read(read_end, ctypes.create_string_buffer(1), 1)
+    thread.join()
+    os.close(read_end)
+    os.close(write_end)
+    assert count == 1

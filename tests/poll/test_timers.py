@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -236,6 +237,19 @@ def test_the_heap_is_rebuilt_when_more_than_half_is_dead() -> None:
     fired = queue.clear()
     assert all(earlier.when <= later.when for earlier, later in pairwise(fired))
     assert len(fired) == 500
+
+
+def test_a_rebuilt_heap_is_in_order(virtual_loop: EventLoop) -> None:
+    """A heap is none any more when entries have been left out."""
+    fired: list[int] = []
+    deadlines = Random(1).sample(range(1000), 300)
+    handles = {when: virtual_loop.call_later(when, fired.append, when) for when in deadlines}
+    for when in deadlines[:200]:
+        handles[when].cancel()
+    virtual_loop.call_later(1000, fired.append, 1000)
+    assert len(virtual_loop._timers.heap) == 101
+    virtual_loop.run()
+    assert fired == [*sorted(deadlines[200:]), 1000]
 
 
 def test_the_time_per_cancelled_timer_does_not_grow() -> None:

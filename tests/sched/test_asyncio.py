@@ -4,24 +4,32 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from io import UnsupportedOperation
 
 import pytest
 
+from tulip_poll import SelectPollster
 from tulip_sched import (
     Cancelled,
+    Context,
+    EventLoop,
     Gen,
+    Portal,
     SuspendError,
     Task,
     TaskCancelledError,
     call_in_thread,
     coroutine,
     create_task,
+    current_context,
     current_task,
     fail_after,
     hosted_by_asyncio,
     move_on_after,
     run,
     run_in_asyncio,
+    set_context_provider,
+    shield,
     sleep,
     wait_asyncio,
 )
@@ -30,6 +38,12 @@ from tulip_sched import (
 @coroutine
 def double(number: int) -> Gen[int]:
     yield from sleep(0.001)
+    return 2 * number
+
+
+@coroutine
+def double_later(number: int) -> Gen[int]:
+    yield from sleep(0.01)
     return 2 * number
 
 
@@ -100,6 +114,37 @@ def test_cancelling_the_asyncio_task_cancels_the_tulip_task_and_waits() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await run_in_asyncio(inside())
+        seen.append("after")
+
+    asyncio.run(main())
+    assert seen == ["cleaned up", "after"]
+
+
+def test_cancelling_the_asyncio_task_again_does_not_cut_the_clean_up_short() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        begun, cleaning, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def inside() -> None:
+            begun.set()
+            try:
+                await sleep(60)
+            finally:
+                cleaning.set()
+                with shield():
+                    await go_on.wait()
+                seen.append("cleaned up")
+
+        task = asyncio.create_task(run_in_asyncio(inside()))
+        await begun.wait()
+        task.cancel()
+        await cleaning.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         seen.append("after")
 
     asyncio.run(main())
@@ -186,8 +231,48 @@ def test_a_failure_nobody_waited_for_comes_out_of_the_host() -> None:
     assert isinstance(caught.value.exceptions[0], ZeroDivisionError)
 
 
+def test_a_callback_that_fails_takes_no_timer_with_it() -> None:
+    """asyncio is told of the failure; the tasks that sleep are woken all the same."""
+    told: list[str] = []
+
+    def broken() -> None:
+        raise ZeroDivisionError("in a callback of tulip's")
+
+    async def main() -> int:
+        host = asyncio.get_running_loop()
+        host.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        async with hosted_by_asyncio(), asyncio.timeout(5):
+            # The next turn of the loop is for this callback alone, by its timer.
+            current_context().eventloop.call_later(0.001, broken)
+            return await run_in_asyncio(double_later(21))
+
+    assert asyncio.run(main()) == 42
+    assert told == ["in a callback of tulip's"]
+
+
+def test_a_loop_that_cannot_be_hosted_is_refused_and_can_be_run() -> None:
+    context = Context(EventLoop(SelectPollster()))
+    previous = set_context_provider(lambda: context)
+    try:
+        main = double(1)
+        with pytest.raises(UnsupportedOperation, match="SelectPollster has no file descriptor"):
+            asyncio.run(run_in_asyncio(main))
+        assert run(main) == 2
+    finally:
+        set_context_provider(previous)
+        context.eventloop.close()
+
+
 def test_threads_work_under_asyncio_too() -> None:
     assert asyncio.run(run_in_asyncio(call_in_thread(lambda: 42))) == 42
+
+
+def test_a_portal_works_under_asyncio_too() -> None:
+    async def main() -> int:
+        with Portal() as portal:
+            return await call_in_thread(portal.call, double, 21)
+
+    assert asyncio.run(run_in_asyncio(main())) == 42
 
 
 def test_waiting_for_asyncio_where_there_is_none_says_so() -> None:
@@ -206,6 +291,15 @@ def test_waiting_for_asyncio_where_there_is_none_says_so() -> None:
             run(direct())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001])
+def test_waiting_for_tulip_in_plain_asyncio_code_says_what_to_do(seconds: float) -> None:
+    async def main() -> None:
+        await sleep(seconds)
+
+    with pytest.raises(RuntimeError, match=r"in asyncio code: await run_in_asyncio"):
+        asyncio.run(main())
 
 
 def test_run_inside_a_hosted_run_is_refused() -> None:

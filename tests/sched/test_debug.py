@@ -1,4 +1,4 @@
-"""Debug mode: each program runs in an interpreter of its own, with TULIP_DEBUG set."""
+"""Debug mode: most programs run in an interpreter of their own, with TULIP_DEBUG set."""
 
 import logging
 import os
@@ -10,14 +10,15 @@ import time
 
 import pytest
 
-from tulip_sched import run, sleep
+from tulip_poll import SlowCallback
+from tulip_sched import Context, EventLoop, run, set_context_provider, sleep
 
 
-def debug(program: str) -> str:
+def debug(program: str, *options: str, tulip_debug: str = "1") -> str:
     """Run a program in debug mode and return what it wrote to standard error."""
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "TULIP_DEBUG": "1"},
+        [sys.executable, *options, "-c", textwrap.dedent(program)],
+        env={**os.environ, "TULIP_DEBUG": tulip_debug},
         stderr=subprocess.PIPE,
         text=True,
         check=True,
@@ -148,6 +149,143 @@ run(main())
     assert err == ""
 
 
+FORGETFUL = """
+from tulip_sched import coroutine, run, sleep
+@coroutine
+def main():
+    sleep(1)
+    yield from sleep(0)
+run(main())
+"""
+
+
+@pytest.mark.slow
+def test_development_mode_is_debug_mode_unless_the_environment_says_no() -> None:
+    assert "coroutine sleep() was called" in debug(FORGETFUL, "-X", "dev", tulip_debug="")
+    assert debug(FORGETFUL, "-X", "dev", tulip_debug="0") == ""
+    assert debug(FORGETFUL, tulip_debug="") == ""
+
+
+@pytest.mark.slow
+def test_functions_are_recognized_as_ever() -> None:
+    err = debug(
+        """
+        import functools
+        from tulip_sched import *
+        @coroutine
+        def work():
+            yield from sleep(0)
+            return 42
+        assert coroutine(work) is work
+        @functools.wraps(work)
+        def plain():
+            return 43
+        class Some:
+            method = work
+        async def main():
+            for function in (work, Some().method):
+                try:
+                    await call_in_thread(function)
+                except TypeError as error:
+                    assert "coroutine function" in str(error)
+                else:
+                    raise AssertionError(function)
+            return await call_in_thread(plain)
+        assert run(main()) == 43
+        """
+    )
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_a_forgotten_from_is_told_of_once() -> None:
+    err = debug(
+        """
+        from tulip_sched import *
+        @coroutine
+        def main():
+            try:
+                yield sleep(1)
+            except SuspendError as error:
+                assert "did you forget 'from'" in str(error)
+        run(main())
+        """
+    )
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_the_stack_of_a_task_has_the_program_s_lines_only() -> None:
+    err = debug(
+        """
+        from tulip_sched import *
+        @coroutine
+        def inner():
+            yield from Event().wait()
+        async def main():
+            await inner()
+        try:
+            run(main())
+        except DeadlockError as error:
+            assert "in inner" in str(error) and "TrackedCoroutine" not in str(error)
+        """
+    )
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_a_report_that_is_made_an_error_leaves_no_timer() -> None:
+    err = debug(
+        f"""{SUSPENDED}
+from tulip_sched.testing import no_leaks
+async def main():
+    try:
+        for _ in numbers():
+            await sleep(1000)
+    except RuntimeWarning as error:
+        assert "numbers(), which yielded" in str(error)
+with no_leaks():
+    run(main())
+""",
+        "-W",
+        "error::RuntimeWarning",
+    )
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_under_asyncio_too_what_holds_up_the_loop_is_reported() -> None:
+    err = debug(
+        """
+        import asyncio, time
+        from tulip_sched import *
+        async def main():
+            time.sleep(0.11)
+        asyncio.run(run_in_asyncio(main()))
+        """
+    )
+    assert "and nothing else could run" in err
+
+
+def test_a_bare_async_def_that_nobody_awaits_is_reported_with_the_line() -> None:
+    async def forgotten() -> None:
+        await sleep(0)
+
+    async def main(debug: bool) -> int:
+        assert sys.get_coroutine_origin_tracking_depth() == debug
+        call = forgotten()
+        line = sys._getframe().f_lineno - 1
+        await sleep(0)
+        with pytest.warns(RuntimeWarning, match="'.*forgotten' was never awaited") as reports:
+            del call
+        told = str(reports[0].message)
+        assert debug == (f'{__file__}", line {line}, in main' in told)
+        return 1
+
+    assert run(main(debug=True), debug=True)
+    assert run(main(debug=False))
+
+
 def test_what_holds_up_the_loop_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         time.sleep(0.11)
@@ -159,3 +297,16 @@ def test_what_holds_up_the_loop_is_reported(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
     run(main())
     assert caplog.text == ""
+
+
+def test_reports_of_the_loop_s_owner_come_back_after_the_run() -> None:
+    loop, told = EventLoop(), list[SlowCallback]()
+    loop.report_slow_callbacks(0.05, told.append)
+    context = Context(loop)
+    previous = set_context_provider(lambda: context)
+    try:
+        run(sleep(0), debug=True)
+    finally:
+        set_context_provider(previous)
+    assert loop.report_slow_callbacks(None) == (0.05, told.append)
+    loop.close()

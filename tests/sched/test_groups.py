@@ -1,5 +1,6 @@
 """Task groups in both styles: they end together, and no error is lost."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -521,3 +522,13 @@ def test_tasks_are_cancelled_in_the_order_of_their_start(virtual: Virtual) -> No
 
     run(main())
     assert told == ["a", "a0", "a1", "b", "b0", "b1"]
+
+
+def test_a_group_that_is_open_for_long_holds_no_task_that_is_done(virtual: Virtual) -> None:
+    async def main() -> None:
+        async with TaskGroup() as group:
+            tasks = [weakref.ref(group.create_task(sleep(1))) for _ in range(10)]
+            await sleep(2)
+            assert [task() for task in tasks] == [None] * 10
+
+    run(main())

@@ -7,6 +7,9 @@ import textwrap
 
 import pytest
 
+from tests.sched.virtual import Virtual
+from tulip_sched import Event, Task, TaskGroup, run, shield, sleep
+
 PRELUDE = """
 import os, signal
 from tulip_sched import Cancelled, create_task, run, sleep, shield
@@ -32,9 +35,7 @@ def interrupt(program: str, *, times: int = 1) -> tuple[str, str, int]:
     return "".join(seen) + out, err, process.returncode
 
 
-pytestmark = pytest.mark.slow  # each test starts an interpreter
-
-
+@pytest.mark.slow
 def test_the_first_interrupt_cancels_main_and_lets_it_clean_up() -> None:
     out, err, status = interrupt(
         """
@@ -55,6 +56,7 @@ def test_the_first_interrupt_cancels_main_and_lets_it_clean_up() -> None:
     assert status in {1, -signal.SIGINT}
 
 
+@pytest.mark.slow
 def test_the_second_interrupt_is_immediate() -> None:
     out, err, _ = interrupt(
         """
@@ -75,6 +77,7 @@ def test_the_second_interrupt_is_immediate() -> None:
     assert "KeyboardInterrupt" in err
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_main_survives_is_no_error() -> None:
     out, err, status = interrupt(
         """
@@ -90,6 +93,7 @@ def test_an_interrupt_that_main_survives_is_no_error() -> None:
     assert (out, err, status) == ("ready\nsurvived\n", "", 0)
 
 
+@pytest.mark.slow
 def test_other_tasks_are_cancelled_after_main() -> None:
     out, _, _ = interrupt(
         """
@@ -112,6 +116,7 @@ def test_other_tasks_are_cancelled_after_main() -> None:
     assert out == "ready\nmain ends\nother ends\n"
 
 
+@pytest.mark.slow
 def test_a_handler_of_the_program_s_own_stays() -> None:
     out, _, status = interrupt(
         """
@@ -127,3 +132,41 @@ def test_a_handler_of_the_program_s_own_stays() -> None:
         """
     )
     assert (out, status) == ("ready\nmine\n", 7)
+
+
+def test_a_run_that_is_given_up_undoes_what_its_tasks_waited_for(virtual: Virtual) -> None:
+    event = Event()
+
+    async def main() -> None:
+        Task(sleep(1000)).start()
+        Task(event.wait()).start()
+        await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+        with shield():
+            await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the second one is immediate")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert virtual.left() == ""
+    assert not event._line
+
+
+def test_a_task_group_lets_itself_be_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    async def in_a_group() -> None:
+        async with TaskGroup() as group:
+            group.start_soon(sleep(1000))
+            await sleep(1000)
+
+    async def main() -> None:
+        Task(in_a_group()).start()
+        await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+        with shield():
+            await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert not caplog.records

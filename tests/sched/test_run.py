@@ -242,6 +242,20 @@ def test_besides_main_s_own_failure_the_others_are_noted_and_logged(
     assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
+def test_a_failure_that_was_logged_is_not_logged_again_when_main_fails(
+    virtual: Virtual, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        await main_that_loses_one()
+        assert len(caplog.records) == 1
+        raise ValueError("main's own")
+
+    with pytest.raises(ValueError, match="main's own") as caught:
+        run(main())
+    assert "LookupError('lost')" in caught.value.__notes__[0]
+    assert len(caplog.records) == 1
+
+
 def test_main_cancelled_by_itself_says_so() -> None:
     async def main() -> None:
         current_task().cancel()

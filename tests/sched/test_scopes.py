@@ -440,6 +440,21 @@ def test_a_scope_left_out_of_order_is_refused_and_its_timer_goes(virtual: Virtua
     run(main())
 
 
+def test_a_scope_left_out_of_order_cancels_nothing_any_more(virtual: Virtual) -> None:
+    async def main() -> None:
+        outer, inner = CancelScope(), CancelScope()
+        outer.__enter__()
+        inner.__enter__()
+        outer.cancel()
+        with pytest.raises(RuntimeError, match="out of order"):
+            outer.__exit__(None, None, None)
+        await sleep(1)
+        inner.__exit__(None, None, None)
+
+    run(main())
+    assert virtual.now == 1
+
+
 def test_a_scope_left_in_another_task_is_refused_and_its_own_task_goes_on(
     virtual: Virtual,
 ) -> None:

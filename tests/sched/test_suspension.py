@@ -218,6 +218,21 @@ def test_a_value_after_block_undoes_it() -> None:
     assert undone == ["undone"]
 
 
+def test_a_value_after_block_and_unblock_resumes_once(virtual: Virtual) -> None:
+    """The turn that the unblock brings is the one in which the error is raised."""
+
+    def body() -> Iterator[object]:
+        block(undo)
+        current_task().unblock()
+        with pytest.raises(SuspendError, match="suspended again"):
+            yield 3
+        yield from sleep(5)
+
+    wrong: Any = body()
+    run(wrong)
+    assert virtual.now == 5
+
+
 def test_awaiting_an_asyncio_future_with_no_asyncio_around_says_so() -> None:
     loop = asyncio.new_event_loop()
     future: asyncio.Future[None] = loop.create_future()

@@ -3,6 +3,7 @@
 import contextvars
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -355,7 +356,9 @@ def test_unblock_before_the_yield_makes_the_task_runnable_once() -> None:
     assert resumed == 3
 
 
-def test_unblock_twice_resumes_once() -> None:
+@pytest.mark.parametrize("wake", [Task.unblock, Task._wake])
+def test_unblock_twice_resumes_once(wake: Callable[[Task[None]], None]) -> None:
+    """By its owner, and by those that block tasks in this package."""
     resumed: list[str] = []
 
     @coroutine
@@ -370,8 +373,8 @@ def test_unblock_twice_resumes_once() -> None:
     async def main() -> None:
         task = create_task(body())
         await sleep(0)
-        task.unblock()
-        task.unblock()
+        wake(task)
+        wake(task)
         await sleep(0)
         await sleep(0)
         assert resumed == ["first"]

@@ -19,6 +19,7 @@ from tulip_sched import (
     move_on_after,
     par,
     run,
+    shield,
     sleep,
     suspend,
     wait_all,
@@ -259,4 +260,21 @@ def test_fail_after_that_is_cancelled_by_hand_does_not_speak_of_time(virtual: Vi
             await sleep(1)
 
     with pytest.raises(TimeoutError, match="cancelled before its 10 seconds were over"):
+        run(main())
+
+
+def test_a_deadline_that_passes_in_the_clean_up_of_a_cancelled_block_is_not_what_ended_it(
+    virtual: Virtual,
+) -> None:
+    async def main() -> None:
+        with fail_after(2) as scope:
+            await sleep(1)
+            scope.cancel()
+            try:
+                await sleep(1)
+            finally:
+                with shield():
+                    await sleep(3)
+
+    with pytest.raises(TimeoutError, match="cancelled before its 2 seconds were over"):
         run(main())

@@ -8,6 +8,7 @@ that no other plugin's marker claims).
 
 import inspect
 import shlex
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> list[pytest.Item | pytest.Collector] | None:
     """Collect generator functions, which pytest itself refuses."""
-    if not inspect.isgeneratorfunction(obj) or not collector.istestfunction(obj, name):
+    if not inspect.isgeneratorfunction(_untracked(obj)) or not collector.istestfunction(obj, name):
         return None
     marks = {mark.name for mark in getattr(obj, "pytestmark", ())}
     marks.update(mark.name for mark in collector.iter_markers())
@@ -90,7 +91,14 @@ def _is_ours(config: pytest.Config, marks: set[str]) -> bool:
 
 
 def _is_coroutine(test: object) -> bool:
-    return inspect.isgeneratorfunction(test) or inspect.iscoroutinefunction(test)
+    function = _untracked(test)
+    return inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
+
+
+def _untracked(test: object) -> object:
+    """Return the function as it is without tulip's debug mode."""
+    debug = sys.modules.get("tulip_sched._debug")  # where no test has imported it, none is wrapped
+    return test if debug is None else debug.untracked(test)
 
 
 def _as_function(

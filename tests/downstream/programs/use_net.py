@@ -40,6 +40,7 @@ from tulip_net import (
     NetError,
     PipeEnd,
     PipeTransport,
+    Portal,
     ProxyError,
     Queue,
     QueueShutDown,
@@ -385,6 +386,8 @@ async def share_between_tasks() -> list[int]:
     for number in range(2):
         await queue.put(number)
     await call_in_thread(call_from_thread, queue.put, 2)
+    with Portal() as portal:
+        await call_in_thread(portal.call, queue.put, 3)
     queue.shutdown()
     await task
     assert issubclass(DeadlockError, RuntimeError)
@@ -415,5 +418,5 @@ if __name__ == "__main__":
     assert run(write_in_small_pieces()) == b"onetwo"
     assert run(use_datagrams_pipes_and_descriptors()) == b"through a pipe"
     run(meet_the_errors())
-    assert run(share_between_tasks()) == [0, 1, 2]
+    assert run(share_between_tasks()) == [0, 1, 2, 3]
     assert run(use_what_lies_below()) == [1, 2, 6, 7]

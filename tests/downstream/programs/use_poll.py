@@ -30,6 +30,7 @@ from tulip_poll import (
     QueueEntry,
     SelectPollster,
     SlowCallback,
+    SlowReports,
     ThreadRunner,
     TimerHandle,
     WrongThreadError,
@@ -120,7 +121,10 @@ def handle_mistakes() -> None:
 
     handler: ExceptionHandler = note
     loop.exception_handler = handler
-    loop.report_slow_callbacks(60.0, lambda slow: print(assert_type(slow, SlowCallback).source))
+    reports = loop.report_slow_callbacks(
+        60.0, lambda slow: print(assert_type(slow, SlowCallback).source)
+    )
+    assert_type(reports, SlowReports)
     loop.call_soon(int, "not a number")
     loop.run_once(0)
     assert isinstance(seen[0], ValueError)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import assert_type
@@ -26,6 +27,7 @@ from tulip_sched import (
     Handle,
     LifoQueue,
     Lock,
+    Portal,
     PriorityQueue,
     Queue,
     QueueEmpty,
@@ -231,6 +233,25 @@ def call_back_from_a_thread() -> Gen[int]:
 
 
 @coroutine
+def call_from_a_thread_of_our_own() -> Gen[int]:
+    """Give a thread that the program started a way into this run."""
+    answers: Queue[int] = Queue()
+
+    def in_a_thread(portal: Portal) -> None:
+        started = portal.start(double, 1)
+        assert_type(started, Future[int])
+        assert_type(portal.call(double, 2), int)
+        portal.call(answers.put, started.result())
+
+    with Portal() as portal:
+        thread = threading.Thread(target=in_a_thread, args=(portal,))
+        thread.start()
+        answer = yield from answers.get()
+    thread.join()
+    return answer
+
+
+@coroutine
 def take_turns() -> Gen[int]:
     """Share things between tasks, in a generator."""
     lock, again, permits = Lock(), RLock(), Semaphore(2)
@@ -396,6 +417,7 @@ if __name__ == "__main__":
     assert run(wait_for_descriptors()) == b"data"
     assert run(wait_for_a_callback()) == "called again"
     assert run(call_back_from_a_thread()) == 6
+    assert run(call_from_a_thread_of_our_own()) == 2
     assert run(take_turns()) == 2
     assert run(hand_over()) == [0, 1, 2]
     assert fill_queues() == [2, 1]

@@ -279,3 +279,23 @@ def test_importing_the_plugin_imports_nothing_of_the_package() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "['_tulip_pytestplugin']"
+
+
+def test_decorated_tests_run_in_debug_mode_too(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner.makepyfile(
+        """
+        import pytest
+        from tulip_sched import coroutine, current_task, sleep
+
+        @pytest.mark.tulip
+        @coroutine
+        def test_decorated():
+            yield from sleep(0)
+            assert current_task().name == "main"
+        """
+    )
+    for debug in ("0", "1"):
+        monkeypatch.setenv("TULIP_DEBUG", debug)
+        inner.runpytest_subprocess().assert_outcomes(passed=1)

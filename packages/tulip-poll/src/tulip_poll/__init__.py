@@ -18,7 +18,7 @@ from tulip_poll._descriptors import FileDescriptor, HasFileno
 from tulip_poll._errors import ClosedError, WrongThreadError
 from tulip_poll._eventloop import EventLoop
 from tulip_poll._handle import Handle, QueueEntry, TimerHandle
-from tulip_poll._iteration import Arrange, ExceptionHandler
+from tulip_poll._iteration import Arrange, ExceptionHandler, SlowReports
 from tulip_poll._pollster import Pollster
 from tulip_poll._stats import Leftovers, LoopStats, SlowCallback
 from tulip_poll._threads import ThreadRunner
@@ -51,6 +51,7 @@ __all__ = [
     "QueueEntry",
     "SelectPollster",
     "SlowCallback",
+    "SlowReports",
     "ThreadRunner",
     "TimerHandle",
     "WrongThreadError",

@@ -175,8 +175,8 @@ class EventLoop(Iteration):
 
         With this and ``next_deadline``, another loop can host this one: it calls
         ``run_once(0)`` when the descriptor is readable and when the deadline has come, and
-        asks for the deadline again after each. A deadline that moves ahead in between makes
-        the descriptor readable too.
+        asks for the deadline again after each, one that raised included. A deadline that
+        moves ahead in between makes the descriptor readable too.
 
         Raises:
             UnsupportedOperation: The pollster has no descriptor (``select``, ``poll``).
@@ -204,6 +204,7 @@ class EventLoop(Iteration):
             timers=len(self._timers),
             queued=len(self._ready),
             held=self._held,
+            signals=0 if self._signals is None else len(self._signals.numbers()),
         )
 
     def close(self) -> Leftovers:

@@ -31,6 +31,9 @@ Ts = TypeVarTuple("Ts")
 
 ExceptionHandler: TypeAlias = Callable[[Exception, QueueEntry], object]
 
+SlowReports: TypeAlias = tuple[float | None, Callable[[SlowCallback], object]]
+"""From how many seconds on a callback is slow, and whom to tell."""
+
 Arrange: TypeAlias = Callable[[deque[QueueEntry]], int]
 """Puts the queue of a round in order, and returns how many of it run in this round."""
 
@@ -236,12 +239,15 @@ class Iteration:
         finally:
             self._end()
 
-    def run_once(self, timeout: float | None = None) -> None:
+    def run_once(self, timeout: float | None = None) -> bool:
         """Run one round.
 
         Args:
             timeout: Seconds to wait at most for something to do; ``None`` for no limit, ``0``
                 for not at all.
+
+        Returns:
+            False when ``stop`` was called, in this round or before it; otherwise true.
 
         Raises:
             TypeError: ``timeout`` is of another kind.
@@ -254,6 +260,7 @@ class Iteration:
         try:
             self._poll(timeout)
             self._run_queue(once=True)
+            return not self._stopping
         finally:
             self._end()
 
@@ -277,18 +284,23 @@ class Iteration:
         self,
         seconds: float | None,
         report: Callable[[SlowCallback], object] = log_slow_callback,
-    ) -> None:
+    ) -> SlowReports:
         """Report every callback that takes long. It costs two looks at the clock for each.
 
         Args:
             seconds: From how long on; ``None`` to report no more.
             report: Called after such a callback; the default logs a warning with its source
                 line.
+
+        Returns:
+            The two arguments that were in force before, to be put back later.
         """
         if get_ident() != self.thread:
             self._enter()
+        before = self._slow_seconds, self._report_slow
         self._slow_seconds = seconds
         self._report_slow = report
+        return before
 
     def _poll(self, limit: float | None) -> None:
         """Do steps 1 to 3; ``limit`` is the most seconds to wait."""

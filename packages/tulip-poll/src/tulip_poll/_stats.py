@@ -20,6 +20,7 @@ class LoopStats(NamedTuple):
         timers: Deadlines to come.
         queued: Callbacks that run in the next round.
         held: Calls of ``hold`` without their ``release``: work in threads, mostly.
+        signals: Signals that have a handler.
     """
 
     rounds: int
@@ -30,6 +31,7 @@ class LoopStats(NamedTuple):
     timers: int
     queued: int
     held: int
+    signals: int
 
 
 @final

@@ -17,10 +17,11 @@ thread runner (to make a `Context`), the handle that the loop returns, and two e
 
 Reading order: ``_coroutine`` (the decorator), ``_flags``, ``_errors``, ``_context`` (per thread),
 ``_suspension`` (what is said when one goes wrong), ``_scopes`` (cancellation), ``_stepping`` (how a
-coroutine is run), ``_task``, ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_portal`` and
-``_from_thread`` (calls from other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt``
-(Ctrl-C), ``_introspect`` (the tree of tasks), ``_asyncio`` (the guest), ``_debug``, ``sync``
-(locks, events, queues), ``testing`` (a clock that jumps, orders that replay, leaks).
+coroutine is run), ``_task``, ``_failures``, ``_watch`` (readiness), ``_blocking``, ``_calls`` and
+``_from_thread`` (from other threads), ``_groups``, ``_waiting``, ``_run``, ``_interrupt``
+(Ctrl-C), ``_async_generators``, ``_introspect`` (the tree of tasks), ``_asyncio`` (the guest),
+``_debug``, ``sync`` (locks, events, queues), ``testing`` (a clock that jumps, orders that replay,
+leaks).
 """
 
 from tulip_poll import ClosedError, EventLoop, Handle, ThreadRunner, WrongThreadError
@@ -35,7 +36,7 @@ from tulip_sched._errors import (
     SuspendError,
     TaskCancelledError,
 )
-from tulip_sched._from_thread import call_from_thread, start_from_thread
+from tulip_sched._from_thread import Portal, call_from_thread, start_from_thread
 from tulip_sched._groups import TaskGroup
 from tulip_sched._introspect import (
     TaskInfo,
@@ -96,6 +97,7 @@ __all__ = [
     "Handle",
     "LifoQueue",
     "Lock",
+    "Portal",
     "PriorityQueue",
     "Queue",
     "QueueEmpty",

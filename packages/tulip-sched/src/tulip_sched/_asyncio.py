@@ -15,11 +15,14 @@ The rules that hold here:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
+from tulip_poll import EventLoop
+from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
+from tulip_sched._debug import DEBUG, debugging
 from tulip_sched._errors import Cancelled, TaskCancelledError
 from tulip_sched._failures import raise_failures
 from tulip_sched._scopes import shield
@@ -170,15 +173,25 @@ class _Host:
         self._asyncio = asyncio.get_running_loop()
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
-        context.running = True
-        context.portal.open()
-        context.foreign = self._adopt
         self._asyncio.add_reader(context.eventloop.fileno(), self._turn)
+        self._debugging = debugging(context.eventloop) if DEBUG else nullcontext()
+        self._debugging.__enter__()
+        context.running = True
+        context.calls.open(context.eventloop)
+        context.foreign = self._adopt
 
     def _turn(self) -> None:
         """Run one round of the tulip loop, and have asyncio wake it for its next timer."""
         loop = self._context.eventloop
-        loop.run_once(0)
+        try:
+            # Generators that asyncio's own tasks begin are asyncio's to close.
+            with closing_dropped_generators(self._context):
+                loop.run_once(0)
+        finally:
+            # Whatever a callback raised goes on to asyncio, and the loop goes on too.
+            self._set_timer(loop)
+
+    def _set_timer(self, loop: EventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -202,7 +215,7 @@ class _Host:
 
     async def end_tasks(self) -> None:
         """Cancel the tasks that are left, wait for their ends, and raise what was lost."""
-        while self._context.tasks:
+        while some_left(self._context):
             for task in list(self._context.tasks):
                 task.cancel()
             oldest = next(iter(self._context.tasks))
@@ -215,6 +228,7 @@ class _Host:
         if self._timer is not None:
             self._timer.cancel()
         self._context.foreign = None
+        self._debugging.__exit__(None, None, None)
         self._context.running = False
         self._context.close()
 

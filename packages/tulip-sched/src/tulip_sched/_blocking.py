@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast, final
 
 from tulip_poll import ClosedError, FileDescriptor, HasFileno
+from tulip_sched._calls import HOME
 from tulip_sched._context import current_context, current_task
 from tulip_sched._coroutine import Coroutine, Gen, coroutine
+from tulip_sched._debug import untracked
 from tulip_sched._failures import logger
 from tulip_sched._flags import CO_COROUTINE, CO_ITERABLE_COROUTINE
-from tulip_sched._portal import home
 from tulip_sched._stepping import TURN
 from tulip_sched._suspension import PlacedUndo
 from tulip_sched._task import Task
@@ -215,7 +216,7 @@ def call_in_thread(
     """
     if not callable(func):
         raise TypeError(f"a thread needs a function, got {func!r}: was it called already?")
-    code = getattr(func, "__code__", None)
+    code = getattr(untracked(func), "__code__", None)
     if code is not None and code.co_flags & COROUTINE_FLAGS:
         raise TypeError(f"a thread needs a plain function, got the coroutine function {func!r}")
     task = current_task()
@@ -225,7 +226,7 @@ def call_in_thread(
     if executor is None and context.threads_are_ours:
         # Threads see the caller's context variables; other executors could not pickle them.
         variables = copy_context()
-        variables.run(home.set, context)
+        variables.run(HOME.set, context)
         call = partial(variables.run, call)
     future: Future[T] = context.threadrunner.submit(call, executor=executor, on_done=waiter.ended)
     task._block(partial(waiter.undo, future))

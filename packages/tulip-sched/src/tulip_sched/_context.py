@@ -5,12 +5,14 @@ One public way to read it, `current_context`, and one to put another provider in
 """
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
+from weakref import WeakSet
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
-from tulip_sched._portal import Portal
+from tulip_sched._calls import Calls
 
 if TYPE_CHECKING:
     from tulip_sched._failures import Failure
@@ -33,7 +35,10 @@ class Context:
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
-        portal: The calls from other threads.
+        async_generators: Those that were begun in this run and are not gone.
+        dropped_generators: Those that are gone and have yet to be closed.
+        dumps: The signals at which only the tree of tasks is printed.
+        calls: Those from other threads.
         failures: The failures that nobody asked for yet; see ``_failures``.
         lost_failures: How many of this run's were logged, as nobody can ask for them any more.
         watches: The descriptors that tasks wait on, by number.
@@ -45,13 +50,16 @@ class Context:
     __slots__ = (
         "__weakref__",
         "_given",
+        "async_generators",
+        "calls",
         "current_task",
+        "dropped_generators",
+        "dumps",
         "failures",
         "foreign",
         "leftovers",
         "loop",
         "lost_failures",
-        "portal",
         "running",
         "tasks",
         "threads",
@@ -64,7 +72,10 @@ class Context:
         self.current_task: Task[Any] | None = None
         self.running = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
-        self.portal: Portal = Portal()
+        self.async_generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
+        self.dropped_generators: deque[AsyncGenerator[Any, Any]] = deque()
+        self.dumps: set[int] = set()
+        self.calls: Calls = Calls()
         self.tasks: dict[Task[Any], None] = {}
         self.failures: dict[int, Failure] = {}
         self.lost_failures: int = 0
@@ -107,6 +118,8 @@ class Context:
         for task in list(self.tasks):
             task._break_off()
         self.tasks.clear()
+        self.async_generators.clear()
+        self.dropped_generators.clear()
         if self.threads_are_ours and self.threads is not None:
             threads, self.threads = self.threads, None
             threads.shutdown(wait=False)
@@ -117,7 +130,7 @@ class Context:
         Waits for functions that still run in threads. The context can be used again: it then
         makes new ones.
         """
-        self.portal.close()
+        self.calls.close()
         try:
             self._close_threads()
         finally:
@@ -136,6 +149,7 @@ class Context:
         for watch in list(self.watches.values()):
             watch.end_of_run()
         self.watches.clear()
+        self.dumps.clear()
         loop, self.loop = self.loop, None
         if loop is not None:
             self.leftovers = loop.close()
@@ -197,6 +211,7 @@ def current_task() -> "Task[Any]":
     if task is None:
         raise RuntimeError(
             "no tulip task is running in this thread: "
-            "call this from a coroutine that run() or a Task drives"
+            "call this from a coroutine that run() or a Task drives "
+            "(in asyncio code: await run_in_asyncio(...))"
         )
     return task

@@ -12,7 +12,7 @@ from collections.abc import Coroutine as NativeCoroutine
 from types import FunctionType
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from tulip_sched._debug import DEBUG, tracked
+from tulip_sched._debug import DEBUG, tracked, untracked
 from tulip_sched._flags import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
@@ -69,7 +69,7 @@ def coroutine(func: Callable[P, object]) -> Callable[P, Coroutine[Any]]:
     """
     if not isinstance(func, FunctionType):
         raise TypeError(f"@coroutine needs a generator function or an async def, got {func!r}")
-    code = func.__code__
+    code = untracked(func).__code__
     if code.co_flags & CO_COROUTINE:
         return func
     if code.co_flags & CO_ASYNC_GENERATOR:
@@ -82,6 +82,8 @@ def coroutine(func: Callable[P, object]) -> Callable[P, Coroutine[Any]]:
             f"@coroutine needs a generator function or an async def, but "
             f"{func.__qualname__}() contains no yield"
         )
+    if untracked(func) is not func:
+        return func
     flagged = FunctionType(
         code.replace(co_flags=code.co_flags | CO_ITERABLE_COROUTINE),
         func.__globals__,

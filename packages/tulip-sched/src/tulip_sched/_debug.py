@@ -1,14 +1,22 @@
 """Debug mode: reports the mistakes that cost too much to look for always.
 
-``TULIP_DEBUG=1`` in the environment switches it on when the package is imported, for every
-coroutine function that is defined from then on; ``run(..., debug=True)`` switches on, for one
-run, what does not need that: the reports of slow callbacks.
+``TULIP_DEBUG=1`` in the environment, or Python's development mode (``python -X dev``), switches
+it on when the package is imported, for every coroutine function that is defined from then on, and
+for every run. It reports:
 
-What is reported: a coroutine that was called and never driven, as a `RuntimeWarning` at the line
-that called it; a scope opened in a generator that yielded to its caller, where the scope covers
-what the caller waits for, as a `RuntimeWarning` at that ``yield``; a callback or a step of a task
-that held up the loop for `SLOW_SECONDS`, in the log of ``tulip_poll``. A ``yield`` of something
-that is not ours raises in any mode: it costs nothing to see.
+- A coroutine that was called and never driven, as a `RuntimeWarning` at the line that called it.
+  Of a bare ``async def`` Python itself tells; here it also tells which line called it.
+- A scope opened in a generator that yielded to its caller, where the scope covers what the caller
+  waits for, as a `RuntimeWarning` at that ``yield``.
+- A callback or a step of a task that held up the loop for `SLOW_SECONDS`, in the log of
+  ``tulip_poll``.
+
+``run(..., debug=True)`` switches on, for one run, what can be switched on for code that is loaded
+already: the last point, and the first for a bare ``async def``. The generators under `coroutine`
+cannot be followed from then on: what `coroutine` returns is a plain function whose calls nothing
+can see, which is why they cost nothing in normal mode.
+
+A ``yield`` of something that is not ours raises in any mode: it costs nothing to see.
 """
 
 import contextlib
@@ -16,13 +24,16 @@ import functools
 import os
 import sys
 import warnings
-from collections.abc import Callable, Generator
-from types import FrameType, FunctionType, GeneratorType
+from collections.abc import Callable, Generator, Iterator
+from types import CodeType, FrameType, FunctionType, GeneratorType
 from typing import Any, Final, final
 
+from tulip_poll import EventLoop
 from tulip_sched._flags import CO_ASYNC_GENERATOR, CO_GENERATOR
 
-DEBUG: Final = os.environ.get("TULIP_DEBUG", "") not in {"", "0"}
+TOLD: Final = os.environ.get("TULIP_DEBUG") or ("1" if sys.flags.dev_mode else "0")
+
+DEBUG: Final = TOLD != "0"
 
 GENERATOR_FLAGS: Final = CO_GENERATOR | CO_ASYNC_GENERATOR
 
@@ -38,6 +49,27 @@ def tracked(func: FunctionType) -> Callable[..., "TrackedCoroutine"]:
         return TrackedCoroutine(func(*args, **kwargs), _caller(sys._getframe(1)))
 
     return call
+
+
+def untracked(func: Any) -> Any:
+    """Return the generator function behind one that `tracked` made; anything else as it is."""
+    # By the code that they all share: `functools.wraps` copies attributes to functions around it.
+    code = getattr(func, "__code__", None)
+    shared = isinstance(code, CodeType) and code in tracked.__code__.co_consts
+    return func.__wrapped__ if shared else func
+
+
+@contextlib.contextmanager
+def debugging(loop: EventLoop) -> Iterator[None]:
+    """Report what can be reported of code that is loaded already, for the length of the block."""
+    reports = loop.report_slow_callbacks(SLOW_SECONDS)
+    depth = sys.get_coroutine_origin_tracking_depth()
+    sys.set_coroutine_origin_tracking_depth(max(1, depth))  # 1: the line that called
+    try:
+        yield
+    finally:
+        sys.set_coroutine_origin_tracking_depth(depth)
+        loop.report_slow_callbacks(*reports)
 
 
 def _caller(frame: FrameType) -> FrameType:

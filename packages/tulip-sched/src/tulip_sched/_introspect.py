@@ -115,15 +115,25 @@ def dump_tasks_on_signal(
 
     The loop must be turning: for a task that never suspends, see `faulthandler`.
     """
-    loop = current_context().eventloop
+    context = current_context()
+    loop = context.eventloop
     loop.add_signal_handler(number, dump_tasks, file)
-    return lambda: loop.remove_signal_handler(number)
+    context.dumps.add(number)
+
+    def end() -> None:
+        context.dumps.discard(number)
+        loop.remove_signal_handler(number)
+
+    return end
 
 
 def deadlock(context: Context) -> DeadlockError:
     """Return the error for tasks that nothing could ever resume."""
     tree = format_task_tree(task_tree(context))
-    return DeadlockError(f"nothing is left that could resume these tasks:\n{tree}")
+    return DeadlockError(
+        "nothing is left that could resume these tasks (a thread could, through an open Portal):\n"
+        + tree
+    )
 
 
 def _lines(info: TaskInfo, stacks: bool) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TypeVar, overload
 
+from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
-from tulip_sched._debug import DEBUG, SLOW_SECONDS
+from tulip_sched._debug import DEBUG, debugging
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import logger, raise_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
@@ -25,9 +27,11 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
 
     Args:
         main: The coroutine; without one, run until every task that was started is done.
-        debug: Report what holds up the loop for a tenth of a second or more. Default: whether
-            ``TULIP_DEBUG`` is set in the environment, which also has coroutines reported that
-            were called and never driven.
+        debug: Report what holds up the loop for a tenth of a second or more, and the line that
+            called a bare ``async def`` which was never awaited. Default: whether ``TULIP_DEBUG``
+            is set in the environment, or Python's development mode is on (``-X dev``). Only
+            these two, as they work when functions are defined, also have coroutines reported
+            that are generators and were never driven.
 
     Returns:
         What ``main`` returned.
@@ -35,14 +39,16 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     Raises:
         RuntimeError: The thread is already running tasks, or somebody stopped the loop, which
             ended the run before its tasks.
-        DeadlockError: Tasks are left, and every one of them waits for another.
+        DeadlockError: Tasks are left, and every one of them waits for another. Not while a
+            signal has a handler of the program's, or a `Portal` is open.
         ExceptionGroup: Tasks failed that nobody waited for. If ``main`` failed as well, its
             exception comes out and the others are noted on it.
         BaseException: Whatever ``main`` raised.
 
-    Tasks that are left when ``main`` ends are cancelled, and their end is waited for; so is the
-    end of functions that still run in threads. The loop is closed, unless it was put into the
-    context by the caller.
+    Tasks that are left when ``main`` ends are cancelled, and their end is waited for; then async
+    generators that are left half-way are closed, likewise under cancellation. The end of functions
+    that still run in threads is waited for as well. The loop is closed, unless it was put into
+    the context by the caller.
 
     In the main thread, the first Ctrl-C cancels ``main``, so that clean-up runs; when that has
     ended, `KeyboardInterrupt` is raised. A second one raises it at once, without clean-up.
@@ -53,14 +59,16 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
             "run() was called inside a run of the same thread: drive the coroutine there"
         )
     context.running = True
-    context.portal.open()
-    if debug:
-        context.eventloop.report_slow_callbacks(SLOW_SECONDS)
     try:
-        if main is not None:
-            return _run_main(context, main)
-        _run_all(context)
-        return None
+        context.calls.open(context.eventloop)
+        with (
+            debugging(context.eventloop) if debug else nullcontext(),
+            closing_dropped_generators(context),
+        ):
+            if main is not None:
+                return _run_main(context, main)
+            _run_all(context)
+            return None
     except BaseException as error:
         tell_failures(context, error)
         raise
@@ -82,7 +90,7 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     task.add_done_callback(lambda _: loop.stop())
     with cancel_on_interrupt(task) as interrupt:
         try:
-            ended = loop.run()
+            ended = _run_loop(context)
             if not task.done():
                 raise deadlock(context) if ended else _stopped(context)
         finally:
@@ -99,12 +107,26 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
 
 def _run_all(context: Context) -> None:
     try:
-        ended = context.eventloop.run()
+        ended = _run_loop(context)
         if context.tasks:
             raise deadlock(context) if ended else _stopped(context)
     finally:
         _cancel_leftovers(context)
     raise_failures(context)
+
+
+def _run_loop(context: Context) -> bool:
+    """Run the loop until nothing is left that could resume a task, or until it is stopped.
+
+    Returns:
+        Whether nothing was left.
+    """
+    loop = context.eventloop
+    ended = loop.run()
+    while ended and context.tasks and loop.stats().signals > len(context.dumps):
+        # A signal's handler may be what a task waits for: an event that it sets, for example.
+        ended = loop.run_once() and loop.run()
+    return ended
 
 
 def _stopped(context: Context) -> RuntimeError:
@@ -119,7 +141,7 @@ def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
     loop = context.eventloop
     raised: list[Exception] = []
-    while context.tasks:
+    while some_left(context):
         for task in list(context.tasks):
             task.cancel()
         oldest = next(iter(context.tasks))

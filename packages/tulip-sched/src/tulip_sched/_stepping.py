@@ -16,6 +16,7 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextvars import copy_context
+from enum import Enum
 from typing import Any, Final, Generic, TypeVar, cast
 from weakref import ref
 
@@ -30,7 +31,13 @@ from tulip_sched._typing import override
 
 T = TypeVar("T")
 
-TURN: Final[Any] = object()
+
+class _Turn(Enum):
+    # Its value is for those who await it in an asyncio task, which shows them what it got.
+    TURN = "tulip's sleep(0); in asyncio code: await run_in_asyncio(...)"
+
+
+TURN: Final[Any] = _Turn.TURN
 """Yielded by a coroutine that stays runnable and only lets the others run first."""
 
 
@@ -158,10 +165,14 @@ class Stepper(QueueEntry, Generic[T]):
     def _block_and_report(self, undo: Callable[[], object]) -> None:
         """In debug mode, do as `_block`, and look for scopes that cover what is not theirs."""
         scope = self._scope
-        while scope is not None and scope is not self._base:
-            if scope._frame is not None and warn_of_foreign_frame(scope, scope._frame):
-                scope._frame = None  # once is enough
-            scope = scope._parent
+        try:
+            while scope is not None and scope is not self._base:
+                if scope._frame is not None and warn_of_foreign_frame(scope, scope._frame):
+                    scope._frame = None  # once is enough
+                scope = scope._parent
+        except Warning:
+            undo()
+            raise
         self._plain_block(undo)
 
     if DEBUG:

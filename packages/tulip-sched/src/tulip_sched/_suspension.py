@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, final
 if TYPE_CHECKING:
     from traceback import FrameSummary
 
+from tulip_sched._debug import TrackedCoroutine
+
 
 @final
 class PlacedUndo:
@@ -63,8 +65,8 @@ def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | Non
                 f"task {task_name!r} waits on {yielded!r}, which belongs to asyncio, but no "
                 "asyncio loop is running tulip in this thread"
             )
-        if isinstance(yielded, types.GeneratorType | types.CoroutineType):
-            yielded.close()
+        if isinstance(yielded, types.GeneratorType | types.CoroutineType | TrackedCoroutine):
+            yielded.close()  # or it would be reported a second time, as never driven
         return f"task {task_name!r} yielded {yielded!r}: did you forget 'from' (yield from ...)?"
     return (
         f"task {task_name!r} yielded {yielded!r}, but a coroutine may only yield after block(), "
@@ -81,7 +83,8 @@ def coroutine_stack(coro: Any) -> "Iterator[FrameSummary]":
         if frame is None:
             return
         code = frame.f_code
-        yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
+        if code is not TrackedCoroutine.__await__.__code__:
+            yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
         coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)
 
 

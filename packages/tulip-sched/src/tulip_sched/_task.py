@@ -220,7 +220,7 @@ class Task(Stepper[T]):
             return RuntimeError(f"task {self.name!r} was never started: call its start() first")
         return WrongThreadError(
             f"task {self.name!r} belongs to another run than {waiter.name!r}, which waits "
-            "for it (call_from_thread() reaches into a run from another thread)"
+            "for it (a thread reaches into another's run through a Portal)"
         )
 
     def _break_off(self) -> None:

@@ -4,47 +4,60 @@ A call is a `concurrent.futures.Future`. No call outlives the run: when the run 
 were not served fail with `ClosedError`, and new ones are refused, before the run waits for its
 threads. Otherwise a thread that waits for the loop and a loop that waits for the thread would
 wait for ever.
+
+A thread may cancel its call at any moment, so whoever answers one is ready to find it cancelled.
 """
 
+from contextlib import suppress
 from contextvars import ContextVar
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from tulip_poll import ClosedError
+from tulip_poll import ClosedError, EventLoop
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tulip_sched._context import Context
 
-home: "ContextVar[Context]" = ContextVar("tulip_home")
+
+HOME: Final["ContextVar[Context]"] = ContextVar("tulip_home")
 """Set in the threads of `call_in_thread`: the context they were called from."""
 
 
 @final
-class Portal:
+class Calls:
     """Where other threads leave their calls; open while a run is under way."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._calls: set[Future[Any]] = set()
+        self._owed: set[Future[Any]] = set()
+        self._loop: EventLoop | None = None
         self._thread: int | None = None
 
-    def open(self) -> None:
-        """Accept calls from now on, for the thread that calls this."""
+    def open(self, loop: EventLoop) -> None:
+        """Accept calls from now on, for this loop and the thread that calls this."""
         self._thread = get_ident()
+        self._loop = loop
 
     def close(self) -> None:
         """Refuse calls from now on, and fail those that were not answered."""
         with self._lock:
-            self._thread = None
-            calls, self._calls = self._calls, set()
-        for call in calls:
-            if not call.done():
+            self._loop = self._thread = None
+            owed, self._owed = self._owed, set()
+        if not owed:
+            return
+        from concurrent.futures import InvalidStateError
+
+        for call in owed:
+            with suppress(InvalidStateError):
                 call.set_exception(ClosedError("the run ended before it answered this call"))
 
-    def add(self, call: "Future[Any]") -> None:
+    def add(self, call: "Future[Any]") -> EventLoop:
         """Owe an answer to a call, until the call is done.
+
+        Returns:
+            The loop of the run, which will have been closed if the run has ended since.
 
         Raises:
             RuntimeError: This is the thread that would have to answer.
@@ -53,11 +66,13 @@ class Portal:
         if self._thread == get_ident():
             raise RuntimeError("this is the loop's own thread: drive the coroutine instead")
         with self._lock:
-            if self._thread is None:
+            loop = self._loop
+            if loop is None:
                 raise ClosedError("no run is under way in the thread that was called")
-            self._calls.add(call)
+            self._owed.add(call)
         call.add_done_callback(self._answered)
+        return loop
 
     def _answered(self, call: "Future[Any]") -> None:
         with self._lock:
-            self._calls.discard(call)
+            self._owed.discard(call)
