@@ -5,6 +5,7 @@ The colours work on a light and on a dark page, as the README is shown on both.
 
 from collections.abc import Sequence
 from html import escape
+from statistics import median
 
 from benchmarks.harness.results import CaseResult, Entry
 from benchmarks.harness.tables import UNITS, in_unit
@@ -17,6 +18,8 @@ VALUE_WIDTH = 62
 GAP = 5
 TITLE_HEIGHT = 34
 MARGIN = 16
+MOST_TIMES_MEDIAN = 4
+"""A bar that is longer than so many times the middle one is cut."""
 
 OURS, RIVAL, FLOOR, TEXT = "#d6336c", "#8a94a6", "#3f9a6d", "#7a7f87"
 
@@ -49,23 +52,38 @@ def _panel(case: CaseResult) -> str:
         _text(0, 10, case.title, size=13, weight="bold"),
         _text(0, 25, f"{unit} per {case.per}, {direction}", size=11),
     ]
-    # A bar that is several times longer than the next but one would hide all differences.
-    longest = max((entry.figure for entry in entries), default=1) or 1
+    longest = _longest([entry.figure for entry in entries])
     for number, entry in enumerate(entries):
         top = TITLE_HEIGHT + number * (BAR_HEIGHT + GAP)
         pieces.append(_bar(case, entry, top, entry.figure / longest))
     return "".join(pieces)
 
 
+def _longest(figures: Sequence[float]) -> float:
+    """Return the figure of a bar of full length: one far beyond the others would hide them."""
+    if not any(figures):
+        return 1
+    return min(max(figures), MOST_TIMES_MEDIAN * median(figures) or max(figures))
+
+
 def _bar(case: CaseResult, entry: Entry, top: int, share: float) -> str:
     colour = OURS if entry.ours else FLOOR if entry.floor else RIVAL
-    width = max(1.0, share * (PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH))
+    width = max(1.0, min(1.0, share) * (PANEL_WIDTH - NAME_WIDTH - VALUE_WIDTH))
     weight = "bold" if entry.ours else "normal"
     return (
         _text(NAME_WIDTH - 6, top + 12, entry.name, anchor="end", weight=weight)
         + f'<rect x="{NAME_WIDTH}" y="{top}" width="{width:.1f}" height="{BAR_HEIGHT}" '
         f'rx="2" fill="{colour}"/>'
+        + ("" if share <= 1 else _cut(NAME_WIDTH + width - 24, top))
         + _text(NAME_WIDTH + width + 5, top + 12, in_unit(case, entry.figure), weight=weight)
+    )
+
+
+def _cut(left: float, top: int) -> str:
+    """Return a gap across a bar that is too long to be shown whole."""
+    return (
+        f'<path class="cut" d="M{left:.1f} {top + BAR_HEIGHT} l8 -{BAR_HEIGHT}" '
+        f'stroke="#fff" stroke-width="4"/>'
     )
 
 

@@ -188,6 +188,13 @@ class TestPages:
         for words in ("- cpu: a CPU", "## A part", "3 samples of each, of 1 s", "### some work"):
             assert words in page
 
+    def test_a_bar_far_beyond_the_others_is_cut_and_hides_no_difference(self) -> None:
+        drawn = ET.fromstring(chart([result(floor=1.0, tulip=2.0, rival=1000.0)], ""))
+        bars = [float(bar.attrib["width"]) for bar in drawn.iter("{*}rect")]
+        assert bars[1] / bars[0] == pytest.approx(2, rel=0.1)
+        assert bars[2] == max(bars)
+        assert len([path for path in drawn.iter("{*}path") if path.get("class") == "cut"]) == 1
+
     def test_a_chart_is_a_picture(self) -> None:
         drawn = ET.fromstring(chart([result(floor=1.0, tulip=2.0, rival=9.0)], "a < b"))
         bars = [float(bar.attrib["width"]) for bar in drawn.iter() if bar.tag.endswith("rect")]
