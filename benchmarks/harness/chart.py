@@ -82,7 +82,7 @@ def _bar(case: CaseResult, entry: Entry, top: int, share: float) -> str:
 def _cut(left: float, top: int) -> str:
     """Return a gap across a bar that is too long to be shown whole."""
     return (
-        f'<path class="cut" d="M{left:.1f} {top + BAR_HEIGHT} l8 -{BAR_HEIGHT}" '
+        f'<path d="M{left:.1f} {top + BAR_HEIGHT} l8 -{BAR_HEIGHT}" '
         f'stroke="#fff" stroke-width="4"/>'
     )
 

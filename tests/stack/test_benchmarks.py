@@ -190,14 +190,14 @@ class TestPages:
 
     def test_a_bar_far_beyond_the_others_is_cut_and_hides_no_difference(self) -> None:
         drawn = ET.fromstring(chart([result(floor=1.0, tulip=2.0, rival=1000.0)], ""))
-        bars = [float(bar.attrib["width"]) for bar in drawn.iter("{*}rect")]
+        bars = [float(bar.attrib["width"]) for bar in drawn.findall(".//{*}rect")]
         assert bars[1] / bars[0] == pytest.approx(2, rel=0.1)
         assert bars[2] == max(bars)
-        assert len([path for path in drawn.iter("{*}path") if path.get("class") == "cut"]) == 1
+        assert len(drawn.findall(".//{*}path")) == 1
 
     def test_a_chart_is_a_picture(self) -> None:
         drawn = ET.fromstring(chart([result(floor=1.0, tulip=2.0, rival=9.0)], "a < b"))
-        bars = [float(bar.attrib["width"]) for bar in drawn.iter() if bar.tag.endswith("rect")]
+        bars = [float(bar.attrib["width"]) for bar in drawn.findall(".//{*}rect")]
         assert len(bars) == 3
         assert bars == sorted(bars)
 
