@@ -9,8 +9,8 @@ In reading order: ``_errors``, ``_descriptors`` (what an ``fd`` may be), ``_sour
 callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_pollster`` (the
 contract), ``pollsters`` (one file for each kernel facility), ``_wrapper`` (a pollster around
 another), ``_wakeup`` (the self-pipe), ``_stats`` (what a loop tells of itself), ``_withheld``
-(events of what was forgotten), ``_iteration`` (the rounds), ``_signals``, ``_children``,
-``_eventloop``, ``_threads``.
+(events of what was forgotten), ``_scheduling`` (the queue, and who may add to it),
+``_iteration`` (the rounds), ``_signals``, ``_children``, ``_eventloop``, ``_threads``.
 """
 
 from tulip_poll._children import Child, ChildProcess
