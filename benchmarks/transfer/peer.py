@@ -3,6 +3,7 @@
 Every transfer begins with a number in four bytes, how many MiB it will be.
 """
 
+import random
 import socket
 import ssl
 import time
@@ -13,8 +14,11 @@ from benchmarks.harness.certificates import client_context
 from benchmarks.harness.meter import Sample
 
 MEBIBYTE = 1 << 20
-PIECE = bytes(256 * 1024)
-"""What is written at once, on every side: asyncio reads no more at once either (`max_size`)."""
+PIECE = random.randbytes(256 * 1024)
+"""What is written at once, on every side: asyncio reads no more at once either (`max_size`).
+
+Not zeros: `bytes` of a size are one and the same empty page of the kernel's, 64 times over, until
+somebody writes to it. Copying them is no measure of copying what a program has to send."""
 
 WARM_UP = 8
 """MiB that are transferred before the clocks are read."""

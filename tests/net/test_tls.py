@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -474,6 +475,30 @@ def test_aclose_does_not_wait_for_ever(certificates: Certificates, half_close: b
         await with_timeout(1, client.aclose())
         assert client.closed
         server.close()
+
+    run(main())
+
+
+def test_whoever_ends_the_stream_second_waits_for_nothing(certificates: Certificates) -> None:
+    def come_and_go(port: int) -> None:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as sock,
+            certificates.client_context().wrap_socket(sock, server_hostname="localhost") as tls,
+        ):
+            # Says goodbye, without an end of the connection below, and waits for the server's.
+            tls.unwrap().close()
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        client = create_task(call_in_thread(come_and_go, listener.port))
+        plain = await listener.accept()
+        server = await start_tls(plain, certificates.server_context(), server_side=True)
+        assert await server.recv(10) == b""
+        with pytest.raises(StopIteration):  # it ends in the first step
+            next(iter(server.aclose()))
+        assert server.closed
+        await client
+        listener.close()
 
     run(main())
 

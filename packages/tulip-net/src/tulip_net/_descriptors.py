@@ -65,7 +65,7 @@ def send_descriptors(
             try:
                 transport._unsent -= transport._sock.sendmsg([view], message)
             except BlockingIOError:
-                transport._watch.block_w()
+                (transport._watch or transport._start_watch()).block_w()
                 yield
             except OSError as error:
                 transport._fail("sending descriptors", error)
@@ -106,7 +106,7 @@ def recv_descriptors(
     room = socket.CMSG_LEN(most * array.array("i").itemsize)
     while True:
         if not transport._ready:
-            transport._watch.block_r()
+            (transport._watch or transport._start_watch()).block_r()
             yield
         try:
             data, messages, flags, _ = transport._sock.recvmsg(limit, room, CLOSE_ON_EXEC)

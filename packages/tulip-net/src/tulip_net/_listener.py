@@ -126,7 +126,7 @@ class Listener:
 
     def _try(self, door: _Door) -> SocketTransport | None:
         try:
-            sock, address = door.sock.accept()
+            sock, address = door.accept()
         except BlockingIOError:
             self._ready.popleft()
             return None
@@ -139,10 +139,7 @@ class Listener:
             self._bear(error)
             return None
         self._exhausted = False
-        transport = SocketTransport(sock)
-        if transport.peer_address is None:  # reset already: only accept() knew who it was
-            transport.peer_address = address
-        return transport
+        return SocketTransport._accepted(sock, address)
 
     def _bear(self, error: OSError) -> None:
         """Go on after an error that is not about the listening socket; else raise it."""
@@ -198,6 +195,16 @@ class _Door:
         self.sock = sock
         self.watch = Watch(sock.fileno())
         self._name = format_address(sock.getsockname())
+        self._kind = int(sock.family), int(sock.type), sock.proto
+
+    def accept(self) -> tuple[socket.socket, Address]:
+        """Do as `socket.socket.accept`, which works out its own family and type each time.
+
+        To look those up, members of enumerations, took longer than to make the socket object
+        (benchmarks/accept).
+        """
+        number, address = self.sock._accept()  # type: ignore[attr-defined]  # as accept() does
+        return socket.socket(*self._kind, fileno=number), address
 
     @property
     def closed(self) -> bool:

@@ -9,6 +9,7 @@ The rules that hold here:
 3. Every byte counted by ``unsent`` has not left; every other one has.
 4. Receiving on a closed transport runs into the closed socket, so that the ordinary path needs no
    test for it.
+5. What not every connection needs is made when it is needed: the `Watch` by the first wait.
 """
 
 from __future__ import annotations
@@ -65,18 +66,27 @@ class SocketTransport:
     def __init__(self, sock: socket.socket) -> None:
         if sock.type != socket.SOCK_STREAM or sock.fileno() < 0:
             raise ValueError(f"a transport needs an open stream socket, got {sock!r}")
+        peer_address: Address | None = None
+        with contextlib.suppress(OSError):
+            peer_address = sock.getpeername()
+        self._begin(sock, peer_address)
+
+    @classmethod
+    def _accepted(cls, sock: socket.socket, peer_address: Address) -> SocketTransport:
+        """Return a transport over what ``accept`` gave, which needs no more questions."""
+        transport = cls.__new__(cls)
+        transport._begin(sock, peer_address)
+        return transport
+
+    def _begin(self, sock: socket.socket, peer_address: Address | None) -> None:
         sock.setblocking(False)
-        self._watch = Watch(sock.fileno())
+        self._watch: Watch | None = None
         self._sock = sock
         self._ready = True
         self._sending = False
         self._ended = False
         self._unsent = 0
-        self.peer_address: Address | None
-        try:
-            self.peer_address = sock.getpeername()
-        except OSError:
-            self.peer_address = None
+        self.peer_address: Address | None = peer_address
 
     @property
     def unsent(self) -> int:
@@ -106,7 +116,7 @@ class SocketTransport:
             raise ValueError(f"read limit must be at least 1, got {limit}")
         while True:
             if not self._ready:
-                self._watch.block_r()
+                (self._watch or self._start_watch()).block_r()
                 yield
             try:
                 data = self._sock.recv(limit)
@@ -129,7 +139,7 @@ class SocketTransport:
             raise ValueError("cannot receive into a buffer of 0 bytes")
         while True:
             if not self._ready:
-                self._watch.block_r()
+                (self._watch or self._start_watch()).block_r()
                 yield
             try:
                 count = self._sock.recv_into(buffer)
@@ -178,7 +188,7 @@ class SocketTransport:
         self._sending = True
         try:
             while self._unsent:
-                self._watch.block_w()
+                (self._watch or self._start_watch()).block_w()
                 yield
                 try:
                     self._unsent -= self._sock.send(data[-self._unsent :])
@@ -205,7 +215,7 @@ class SocketTransport:
                 self._unsent = data.left
                 if not data.left:
                     return
-                self._watch.block_w()
+                (self._watch or self._start_watch()).block_w()
                 yield
         finally:
             self._sending = False
@@ -246,7 +256,7 @@ class SocketTransport:
                     self._unsent = part.left
                     if not (sent and part.left):  # it is done, or the file has shrunk
                         break
-                self._watch.block_w()
+                (self._watch or self._start_watch()).block_w()
                 yield
             self._unsent = 0
             return whole - part.left
@@ -270,8 +280,10 @@ class SocketTransport:
         The kernel goes on sending what it has taken, unless data has come that nobody read.
         """
         self._ready = True  # rule 4
-        self._watch.forget()
-        self._sock.close()
+        if self._watch is not None:
+            self._watch.forget()
+        if self._sock.fileno() >= 0:
+            self._sock.close()
 
     @coroutine
     async def aclose(self) -> None:
@@ -285,17 +297,27 @@ class SocketTransport:
             BusyError: A task is waiting on this transport.
             ClosedError: It is closed.
         """
-        if self.closed:
-            raise ClosedError(f"{self!r} has no socket any more")
-        if not self._watch.idle():
-            raise BusyError(f"a task is waiting on {self!r}")
-        self._ready = True
-        self._watch.forget()
         # A second object for the same file: ours keeps its place, and is closed from now on.
-        old = self._sock
+        old = self._let_go()
         sock = socket.socket(old.family, old.type, old.proto, fileno=old.detach())
         sock.setblocking(False)
         return sock
+
+    def _let_go(self) -> socket.socket:
+        """Give up the socket, which the caller detaches: the transport is closed by that."""
+        if self.closed:
+            raise ClosedError(f"{self!r} has no socket any more")
+        if self._watch is not None:
+            if not self._watch.idle():
+                raise BusyError(f"a task is waiting on {self!r}")
+            self._watch.forget()
+        self._ready = True
+        return self._sock
+
+    def _start_watch(self) -> Watch:
+        """Make the `Watch`, for the first wait (rule 5)."""
+        watch = self._watch = Watch(self._sock.fileno())
+        return watch
 
     def _forget_unsent(self) -> None:
         if self._sending:
@@ -322,5 +344,6 @@ class SocketTransport:
         warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
         with contextlib.suppress(WrongThreadError):
             # If it is collected in another thread, the next Watch of this number sweeps up.
-            self._watch.forget()
+            if self._watch is not None:
+                self._watch.forget()
         sock.close()

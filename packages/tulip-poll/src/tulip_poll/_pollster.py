@@ -16,7 +16,7 @@ from collections.abc import Callable
 from io import UnsupportedOperation
 from typing import TypeVarTuple
 
-from tulip_poll._descriptors import FileDescriptor, number_of
+from tulip_poll._descriptors import HIGHEST, FileDescriptor, number_of
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import DescriptorHandle, Handle
 from tulip_poll._typing import override
@@ -158,11 +158,14 @@ class Pollster(ABC):
         if self._withdrawn:
             self._drop_withdrawn()
         handles: list[Handle] = []
-        for direction, book in ((READ, self._readers), (WRITE, self._writers)):
-            handle = book.pop(number, None)
-            if handle is not None:
-                self._detach(number, direction)
-                handles.append(handle)
+        reader = self._readers.pop(number, None)
+        if reader is not None:
+            self._detach(number, READ)
+            handles.append(reader)
+        writer = self._writers.pop(number, None)
+        if writer is not None:
+            self._detach(number, WRITE)
+            handles.append(writer)
         return handles
 
     def fileno(self) -> int:
@@ -204,7 +207,7 @@ class Pollster(ABC):
         callback: Callable[[*Ts], object],
         *args: *Ts,
     ) -> Handle:
-        number = number_of(fd)
+        number = fd if type(fd) is int and 0 <= fd <= HIGHEST else number_of(fd)
         if self._closed:
             raise ClosedError(f"cannot watch descriptor {number}: {self!r} was closed")
         if not callable(callback):

@@ -102,21 +102,24 @@ def _wrap(
     server_hostname: str | None,
     session: ssl.SSLSession | None,
 ) -> ssl.SSLSocket:
-    with transport.detach() as sock:  # once wrapped, it is an empty shell
-        try:
-            # Asked here first, as CPython's own check loses the descriptor of a reset connection
-            # (`SSLSocket._create` raises what its ``recv(1)`` raises, and does not close).
-            sock.getpeername()
-            return context.wrap_socket(
-                sock,
-                server_side=server_side,
-                server_hostname=server_hostname,
-                do_handshake_on_connect=False,
-                suppress_ragged_eofs=False,
-                session=session,
-            )
-        except OSError as error:  # the peer has reset the connection already
+    sock = transport._let_go()
+    try:
+        # Asked here first, as CPython's own check loses the descriptor of a reset connection
+        # (`SSLSocket._create` raises what its ``recv(1)`` raises, and does not close).
+        sock.getpeername()
+        return context.wrap_socket(  # detaches it
+            sock,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+            session=session,
+        )
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError):  # the peer has reset the connection already
             raise BrokenError(f"the TLS handshake on {transport!r} failed: {error}") from error
+        raise
 
 
 def _check(

@@ -125,7 +125,8 @@ class EpollPollster(Pollster):
 
     @override
     def _attach(self, fd: int, direction: int, /) -> None:
-        present = self._interest(fd)
+        # As `_interest`, without a call: each connection comes through here (benchmarks/accept).
+        present = (READ if fd in self._readers else 0) | (WRITE if fd in self._writers else 0)
         try:
             if present:
                 self._change(fd, present | direction, direction)
@@ -151,7 +152,7 @@ class EpollPollster(Pollster):
 
     def _enter(self, fd: int, wanted: int) -> None:
         """Make an entry for ``fd``, or find that one of the same file was left there."""
-        if len(self._suspects) > FEW + self.pollable():
+        if len(self._suspects) > FEW and len(self._suspects) > FEW + self.pollable():
             self._rebuild()
         try:
             self._epoll.register(fd, EVENTS[wanted])
