@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import final
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._socket import SocketTransport
 from tulip_net._typing import override
 from tulip_sched import (
@@ -41,13 +42,14 @@ back, short enough for nobody to notice."""
 
 
 @final
-class Listener:
+class Listener(Closable):
     """Accepts connections on one or several listening sockets; made by `listen`.
 
     Args:
         sockets: Listening stream sockets. The listener owns them from now on.
 
-    Dropping a listener without a `close` warns (`ResourceWarning`).
+    ``with`` and ``async with`` close it. Dropping a listener without a `close` warns
+    (`ResourceWarning`).
     """
 
     def __init__(self, sockets: Iterable[socket.socket]) -> None:
@@ -118,6 +120,7 @@ class Listener:
         finally:
             self._accepting = False
 
+    @override
     def close(self) -> None:
         """Stop listening; connections the kernel holds ready are reset. Idempotent."""
         for door in self._doors:

@@ -12,6 +12,7 @@ import stat
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, TypeAlias, final
 
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
 from tulip_net._send_file import FilePart, send_by_reading
@@ -34,7 +35,7 @@ PipeEnd: TypeAlias = int | _File
 
 
 @final
-class PipeTransport:
+class PipeTransport(Closable):
     """A `Transport` over one pipe, or over two, one in each direction.
 
     Args:
@@ -144,17 +145,13 @@ class PipeTransport:
             raise ValueError(f"{self!r} has one descriptor for both directions")
         end.close()
 
+    @override
     def close(self) -> None:
         """Close both ends now. See `Transport.close`."""
         self._ready = True  # receiving then runs into the closed descriptor
         for end in (self._incoming, self._outgoing):
             if end is not None:
                 end.close()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: a pipe's end needs no waiting."""
-        self.close()
 
     def _end(self, end: _End | None, doing: str) -> _End:
         if end is None:

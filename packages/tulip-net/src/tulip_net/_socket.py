@@ -21,6 +21,7 @@ import warnings
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import GATHERS, JOINED, Gathered
 from tulip_net._send_file import FilePart, send_by_reading
@@ -37,7 +38,7 @@ CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW
 
 
 @final
-class SocketTransport:
+class SocketTransport(Closable):
     """A `Transport` over a connected stream socket: TCP, Unix, or one end of a pair.
 
     Args:
@@ -264,6 +265,7 @@ class SocketTransport:
                 self._fail("ending", error)
         self._ended = True
 
+    @override
     def close(self) -> None:
         """Close the socket now. See `Transport.close`.
 
@@ -272,11 +274,6 @@ class SocketTransport:
         self._ready = True  # rule 4
         self._watch.forget()
         self._sock.close()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: a plain socket's end needs no waiting."""
-        self.close()
 
     def detach(self) -> socket.socket:
         """Give the socket away, still open and non-blocking; the transport is closed thereby.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO, final
 
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
 from tulip_net._send_file import FilePart, send_by_reading
@@ -64,7 +65,7 @@ class _Pipe:
 
 
 @final
-class MemoryTransport:
+class MemoryTransport(Closable):
     """One end of a `memory_pair`; a `Transport`.
 
     Closing it lets the other end receive what is on its way, and then the end of the stream; the
@@ -165,6 +166,7 @@ class MemoryTransport:
         self._outgoing.ended = True
         self._outgoing.touch()
 
+    @override
     def close(self) -> None:
         """Close this end. See `Transport.close`."""
         if self._closed:
@@ -174,11 +176,6 @@ class MemoryTransport:
         for pipe in (self._incoming, self._outgoing):
             pipe.ended = True
             pipe.touch()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: there is nothing to wait for."""
-        self.close()
 
     def _refuse(self, busy: bool, doing: str) -> None:
         if self._closed:
