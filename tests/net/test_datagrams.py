@@ -306,7 +306,7 @@ def test_socat_answers() -> None:
 
 def test_socat_asks(tmp_path: Path) -> None:
     async def main() -> None:
-        with await open_datagram(local=("::1", 0)) as server:
+        async with await open_datagram(local=("::1", 0)) as server:
             with socat("-", f"UDP6:[::1]:{server.port}") as process, fail_after(10):
                 assert process.stdin is not None
                 assert process.stdout is not None

@@ -9,6 +9,7 @@ import pytest
 from tests.net.pairs import memory, tcp
 from tests.opponents.certificates import Certificates
 from tulip_net import BrokenError, BusyError, ClosedError, create_task, run, sleep, start_tls
+from tulip_net._typing import override
 from tulip_net.testing import MakePair
 
 
@@ -17,6 +18,7 @@ class Late(ssl.SSLContext):
 
     peer: socket.socket
 
+    @override
     def wrap_socket(self, *args: object, **options: object) -> ssl.SSLSocket:
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.peer.close()
@@ -47,9 +49,7 @@ def test_a_reset_just_before_the_handshake(said: bytes, server_side: bool) -> No
 @pytest.mark.parametrize(
     "name", ["x" * 64 + ".example", "null\0byte", ".example", "two..dots"], ids=repr
 )
-def test_a_name_that_cannot_be(
-    certificates: Certificates, make_pair: MakePair, name: str
-) -> None:
+def test_a_name_that_cannot_be(certificates: Certificates, make_pair: MakePair, name: str) -> None:
     """A caller's mistake is found before the connection is given away: it is still the caller's."""
 
     async def main() -> None:
