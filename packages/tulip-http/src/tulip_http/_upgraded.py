@@ -43,7 +43,7 @@ class UpgradedTransport(Closable):
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
         with memoryview(buffer) as view, view.cast("B") as room:
-            if not self._received or not room.nbytes:
+            if not self._received or not room.nbytes or room.readonly:
                 return (yield from self._transport.recv_into(buffer))
             data = yield from self.recv(room.nbytes)
             room[: len(data)] = data

@@ -18,8 +18,8 @@ type, `run`, tasks, waiting, time limits, cancellation, threads and back, what t
 locks, queues, semaphores), and the errors of misuse.
 
 Reading order: `_errors`, `_address`, `_closable` (``with``), `_transport` (the protocol),
-`_gather` (several buffers as one), `_send_file`, `_socket`, `_buffered` (reader),
-`_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from a name to
+`_gather` (several buffers as one), `_send_file`, `_receive_into`, `_socket`, `_buffered`
+(reader), `_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from a name to
 addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_transport`,
 ``proxies/``, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file system),
 `_descriptors` (passed over those), `_pipe`, `_datagram`, `_open_datagram`; and apart, for tests,

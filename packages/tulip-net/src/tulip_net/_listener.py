@@ -35,10 +35,22 @@ __all__ = ["Listener"]
 
 logger = logging.getLogger("tulip_net")
 
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+NO_LISTENER = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}
+"""What says that the socket itself will never accept."""
+
+OF_ONE_CONNECTION = {
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EPROTO", "ENOPROTOOPT", "ETIMEDOUT", "EINTR"),
+        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET"),
+    )
+    if hasattr(errno, name)
+}
+"""What became of one connection before it was accepted; the next one may be fine."""
+
 PAUSE = 0.1
-"""Seconds to wait when descriptors have run out: long enough for others to end and give theirs
-back, short enough for nobody to notice."""
+"""Seconds to wait after any other error, such as when descriptors have run out: long enough for
+others to end and give theirs back, short enough for nobody to notice."""
 
 
 @final
@@ -48,12 +60,19 @@ class Listener(Closable):
     Args:
         sockets: Listening stream sockets. The listener owns them from now on.
 
+    Raises:
+        ValueError: There is none, or one is no open stream socket.
+
     ``with`` and ``async with`` close it. Dropping a listener without a `close` warns
     (`ResourceWarning`).
     """
 
     def __init__(self, sockets: Iterable[socket.socket]) -> None:
-        self._watch_over([_Door(sock) for sock in sockets])
+        given = list(sockets)
+        for sock in given:
+            if sock.type != socket.SOCK_STREAM or sock.fileno() < 0:
+                raise ValueError(f"a listener needs open stream sockets, got {sock!r}")
+        self._watch_over([_Door(sock) for sock in given])
         if not self._doors:
             raise ValueError("a listener needs at least one socket")
 
@@ -94,8 +113,9 @@ class Listener(Closable):
     def accept(self) -> Gen[SocketTransport]:
         """Wait for a connection.
 
-        When the process has no descriptor left, it logs a warning once, and tries again ten times
-        a second; the kernel holds the connections meanwhile.
+        When the process has no descriptor left, or the system refuses for another reason that may
+        pass, it logs a warning once, and tries again ten times a second; the kernel holds the
+        connections meanwhile.
 
         Raises:
             ClosedError: The listener was closed by us.
@@ -151,12 +171,13 @@ class Listener(Closable):
 
     def _bear(self, error: OSError) -> None:
         """Go on after an error that is not about the listening socket; else raise it."""
-        if error.errno in EXHAUSTED:
+        if error.errno in NO_LISTENER:
+            raise error
+        if error.errno not in OF_ONE_CONNECTION:
+            # It may last, and trying at once would keep the loop from everything else.
             if not self._exhausted:
                 logger.warning("%r pauses: %s", self, error)
             self._exhausted = True
-        elif error.errno in {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}:
-            raise error
 
     @coroutine
     def _wait(self) -> Gen[None]:

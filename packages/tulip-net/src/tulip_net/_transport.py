@@ -67,7 +67,8 @@ class Transport(Protocol):
             How many bytes that was; 0 at the end of the stream.
 
         Raises:
-            ValueError: ``buffer`` has no room. Otherwise as `recv`.
+            ValueError: ``buffer`` has no room.
+            TypeError: It cannot be written to; nothing was received. Otherwise as `recv`.
         """
         ...
 

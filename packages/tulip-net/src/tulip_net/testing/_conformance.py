@@ -94,6 +94,9 @@ def limits_below_one_are_refused(a: Transport, b: Transport) -> Gen[None]:
     for limit in (0, -1):
         yield from must_raise(ValueError, a.recv(limit))
     yield from must_raise(ValueError, a.recv_into(bytearray()))
+    yield from b.send(b"not lost")
+    yield from must_raise(TypeError, a.recv_into(b"cannot be written to"))
+    assert (yield from receive(a, 100, exactly=8)) == b"not lost"
     yield from a.send(b"x")
     assert (yield from receive(b, 1)) == b"x"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, final
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Task, block, coroutine, current_task
@@ -121,12 +122,7 @@ class MemoryTransport(Closable):
     @coroutine
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_net.tls._failures import translate
@@ -174,12 +175,7 @@ class LayeredTls(SslTransport):
     @coroutine
     @override
     def recv_into(self, buffer: Buffer) -> Gen[int]:
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     @override
