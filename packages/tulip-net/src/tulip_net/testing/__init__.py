@@ -2,8 +2,8 @@
 
 In reading order: `_memory` (two transports joined by memory), `_faults` (a transport that is slow
 and unreliable, by a seed), `_exchange` (small steps), `_check` (what a check is), `_conformance`,
-`_closing` and `_sending` (what every transport must do), `_endurance` (what it must do for a long
-time).
+`_closing`, `_moments` and `_sending` (what every transport must do), `_endurance` (what it must do
+for a long time).
 """
 
 from tulip_net.testing._check import Check, MakePair

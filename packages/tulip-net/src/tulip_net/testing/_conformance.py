@@ -29,6 +29,7 @@ from tulip_net.testing._exchange import (
     send_in_pieces,
     settle,
 )
+from tulip_net.testing._moments import MOMENT_CHECKS
 from tulip_net.testing._sending import SENDING_CHECKS
 from tulip_sched import (
     BusyError,
@@ -245,6 +246,7 @@ TRANSPORT_CHECKS: tuple[Check, ...] = (
     cancelled_send_tells_what_went_out,
     a_dead_peer_breaks_the_sender,
     *CLOSING_CHECKS,
+    *MOMENT_CHECKS,
     *SENDING_CHECKS,
 )
 """What every transport must do."""
