@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.opponents.certificates import Certificates
 from tulip_net import (
     BufferedReader,
     Gen,
     Listener,
     SocketTransport,
     Transport,
+    TruncatedError,
     coroutine,
     create_task,
     create_transport,
@@ -203,3 +205,32 @@ def test_reuse_port_spreads_connections_over_loops_in_threads() -> None:
         for thread in threads:
             thread.join(5)
     assert len(set(served)) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_whose_handler_failed_does_not_end_as_if_it_were_whole(
+    certificates: Certificates, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TLS tells an end from a cut, and so must the server."""
+
+    async def handler(transport: Transport) -> None:
+        await transport.send(b"so far")
+        if fails:
+            raise LookupError("the rest")
+
+    async def main() -> None:
+        with await listen("127.0.0.1") as listener:
+            server = create_task(serve(handler, listener, ssl=certificates.server_context()))
+            context = certificates.client_context()
+            transport = await create_transport("127.0.0.1", listener.port, ssl=context)
+            async with transport:
+                assert await transport.recv(100) == b"so far"
+                if fails:
+                    with pytest.raises(TruncatedError):
+                        await transport.recv(100)
+                else:
+                    assert await transport.recv(100) == b""
+        await server
+
+    run(main())
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
