@@ -8,7 +8,18 @@ import pytest
 
 from tests.net.pairs import memory, tcp
 from tests.opponents.certificates import Certificates
-from tulip_net import BrokenError, BusyError, ClosedError, create_task, run, sleep, start_tls
+from tulip_net import (
+    BrokenError,
+    BusyError,
+    ClosedError,
+    create_task,
+    create_transport,
+    fail_after,
+    listen,
+    run,
+    sleep,
+    start_tls,
+)
 from tulip_net._typing import override
 from tulip_net.testing import MakePair
 
@@ -92,5 +103,23 @@ def test_a_transport_somebody_waits_on_is_left_alone(certificates: Certificates)
         assert await waiting == b"unharmed"
         ours.close()
         theirs.close()
+
+    run(main())
+
+
+def test_create_transport_closes_what_it_connected(certificates: Certificates) -> None:
+    """Nobody else could; the listener's side then sees the end."""
+
+    async def main() -> None:
+        with await listen("127.0.0.1") as listener:
+            with pytest.raises(ValueError, match="is no name"):
+                await create_transport(
+                    "127.0.0.1",
+                    listener.port,
+                    ssl=certificates.client_context(),
+                    server_hostname="two..dots",
+                )
+            with await listener.accept() as accepted, fail_after(5):
+                assert await accepted.recv(1) == b""
 
     run(main())
