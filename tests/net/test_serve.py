@@ -234,3 +234,29 @@ def test_a_stream_whose_handler_failed_does_not_end_as_if_it_were_whole(
 
     run(main())
     assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
+
+
+def test_accepted_connections_send_small_messages_at_once() -> None:
+    """Without TCP_NODELAY a second small message waits for the peer to acknowledge the first."""
+
+    async def main() -> None:
+        with await listen(LOOPBACK[:2]) as listener:
+            for host in LOOPBACK[:2]:
+                async with await create_transport(host, listener.port):
+                    with (await listener.accept()).detach() as sock:
+                        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    run(main())
+
+
+def test_one_address_that_cannot_be_had_leaves_none_taken() -> None:
+    nobodys = "192.0.2.1"  # RFC 5737: for documentation
+
+    async def main() -> None:
+        with await listen(LOOPBACK[0]) as probe:
+            port = probe.port
+        with pytest.raises(OSError, match=f"cannot listen on {nobodys}:{port}"):
+            await listen([LOOPBACK[0], nobodys], port)
+        (await listen(LOOPBACK[0], port)).close()
+
+    run(main())
