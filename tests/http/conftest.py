@@ -34,7 +34,10 @@ NOT_OVER_BAD_LINES: dict[str, str] = {}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = metafunc.module.__name__.rpartition(".")[2]
-    if module in OVER_BAD_LINES and metafunc.function.__name__ not in NOT_OVER_BAD_LINES:
+    name = metafunc.function.__name__
+    # Hypothesis has examples of its own, and repeats them in one and the same way.
+    by_example = getattr(metafunc.function, "is_hypothesis_test", False)
+    if module in OVER_BAD_LINES and name not in NOT_OVER_BAD_LINES and not by_example:
         metafunc.fixturenames.insert(0, "line")
         seeds = [None, *SEEDS]
         names = ["good line" if seed is None else f"seed {seed}" for seed in seeds]
