@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from tulip_net import Gen, Transport, coroutine
+from tulip_net import Closable, Gen, Transport, coroutine
+from tulip_net._typing import override
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class CountedTransport:
+class CountedTransport(Closable):
     """Passes everything on to another transport.
 
     Attributes:
@@ -57,9 +58,11 @@ class CountedTransport:
     def send_eof(self) -> Gen[None]:
         yield from self._inner.send_eof()
 
+    @override
     def close(self) -> None:
         self._inner.close()
 
     @coroutine
+    @override
     def aclose(self) -> Gen[None]:
         yield from self._inner.aclose()

@@ -142,6 +142,18 @@ def test_bad_arguments_are_named(
     reading(b"", body)
 
 
+def test_peeking_beyond_the_limit_is_an_error_that_loses_nothing() -> None:
+    async def body(reader: BufferedReader) -> None:
+        assert (await reader.peek(5)).startswith(b"12345")
+        with pytest.raises(LimitError) as caught:
+            await reader.peek(6)
+        assert caught.value.limit == 5
+        assert caught.value.partial.startswith(b"12345")
+        assert await reader.readexactly(7) == b"1234567"
+
+    reading(b"1234567", body, limit=5)
+
+
 def test_what_is_buffered_comes_back_without_suspending() -> None:
     async def body(reader: BufferedReader) -> None:
         await reader.peek(13)

@@ -213,6 +213,25 @@ def test_families_alternate_beginning_with_the_first() -> None:
     assert list(interleave([*four, *six])) == [four[0], six[0], six[1], six[2]]
 
 
+def test_the_attempts_alternate_between_the_families() -> None:
+    """As RFC 8305 section 4 has it, so that a family that is broken costs one attempt at a time."""
+    ports = [refusing_port() for _ in range(4)]
+    families = [socket.AF_INET6, socket.AF_INET6, socket.AF_INET6, socket.AF_INET]
+    hosts = ["::1", "::1", "::1", "127.0.0.1"]
+
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        return [
+            (family, socket.SOCK_STREAM, 0, "", (host, port))
+            for family, host, port in zip(families, hosts, ports, strict=True)
+        ]
+
+    with pytest.raises(ConnectError) as caught:
+        run(create_connection("x.example", 80, resolver=resolve))
+    tried = [int(address.rpartition(":")[2]) for address, _ in caught.value.failures]
+    assert tried == [ports[0], ports[3], ports[1], ports[2]]
+
+
 def test_the_local_address_can_be_chosen() -> None:
     async def main() -> None:
         listener = await listen("127.0.0.1")

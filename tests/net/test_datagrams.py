@@ -306,16 +306,15 @@ def test_socat_answers() -> None:
 
 def test_socat_asks(tmp_path: Path) -> None:
     async def main() -> None:
-        server = await open_datagram(local=("::1", 0))
-        with socat("-", f"UDP6:[::1]:{server.port}") as process, fail_after(10):
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(b"a question")
-            process.stdin.flush()
-            data, address = await server.recv_from()
-            assert data == b"a question"
-            await server.send_to(b"the answer", address)
-            assert process.stdout.read(10) == b"the answer"
-        server.close()
+        async with await open_datagram(local=("::1", 0)) as server:
+            with socat("-", f"UDP6:[::1]:{server.port}") as process, fail_after(10):
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(b"a question")
+                process.stdin.flush()
+                data, address = await server.recv_from()
+                assert data == b"a question"
+                await server.send_to(b"the answer", address)
+                assert process.stdout.read(10) == b"the answer"
 
     run(main())

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.opponents.certificates import Certificates
 from tulip_net import (
     BufferedReader,
     Gen,
     Listener,
     SocketTransport,
     Transport,
+    TruncatedError,
     coroutine,
     create_task,
     create_transport,
@@ -203,3 +205,58 @@ def test_reuse_port_spreads_connections_over_loops_in_threads() -> None:
         for thread in threads:
             thread.join(5)
     assert len(set(served)) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_whose_handler_failed_does_not_end_as_if_it_were_whole(
+    certificates: Certificates, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TLS tells an end from a cut, and so must the server."""
+
+    async def handler(transport: Transport) -> None:
+        await transport.send(b"so far")
+        if fails:
+            raise LookupError("the rest")
+
+    async def main() -> None:
+        with await listen("127.0.0.1") as listener:
+            server = create_task(serve(handler, listener, ssl=certificates.server_context()))
+            context = certificates.client_context()
+            transport = await create_transport("127.0.0.1", listener.port, ssl=context)
+            async with transport:
+                assert await transport.recv(100) == b"so far"
+                if fails:
+                    with pytest.raises(TruncatedError):
+                        await transport.recv(100)
+                else:
+                    assert await transport.recv(100) == b""
+        await server
+
+    run(main())
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * fails
+
+
+def test_accepted_connections_send_small_messages_at_once() -> None:
+    """Without TCP_NODELAY a second small message waits for the peer to acknowledge the first."""
+
+    async def main() -> None:
+        with await listen(LOOPBACK[:2]) as listener:
+            for host in LOOPBACK[:2]:
+                async with await create_transport(host, listener.port):
+                    with (await listener.accept()).detach() as sock:
+                        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    run(main())
+
+
+def test_one_address_that_cannot_be_had_leaves_none_taken() -> None:
+    nobodys = "192.0.2.1"  # RFC 5737: for documentation
+
+    async def main() -> None:
+        with await listen(LOOPBACK[0]) as probe:
+            port = probe.port
+        with pytest.raises(OSError, match=f"cannot listen on {nobodys}:{port}"):
+            await listen([LOOPBACK[0], nobodys], port)
+        (await listen(LOOPBACK[0], port)).close()
+
+    run(main())

@@ -1,6 +1,7 @@
 """Who is who in TLS: names, certificates of both sides, application protocols."""
 
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,49 @@ def tls_pair(
     return ours, (yield from answer)
 
 
+async def wait_for_the_end(transport: Transport) -> None:
+    while await transport.recv(1000):
+        pass
+
+
+# -- whom to trust -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="there, the store is no file")
+@BOTH_WAYS
+def test_the_operating_systems_store_is_what_counts(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, half_close: bool
+) -> None:
+    """OpenSSL's own variable points it to another store: the one with our authority in it."""
+    strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(strange)
+    known = certificates.server_context()
+
+    async def visit(ours: ssl.SSLContext, theirs: ssl.SSLContext) -> None:
+        with await listen("127.0.0.1") as listener:
+            server = create_task(serve(wait_for_the_end, listener, ssl=theirs))
+            try:
+                async with await create_transport(
+                    "localhost", listener.port, ssl=ours, half_close=half_close
+                ):
+                    pass
+            finally:
+                listener.close()
+                await server
+
+    async def main() -> None:
+        ours = client_context(f"of our store {half_close}")  # each list of ALPN has a context
+        await visit(ours, known)
+        with pytest.raises(CertificateError, match="localhost"):
+            await visit(ours, strange)
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(CertificateError, match="localhost"):
+            await visit(client_context(f"of the system's {half_close}"), known)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority_file))
+    run(main())
+
+
 # -- names (SNI) -------------------------------------------------------------------------------
 
 
@@ -64,9 +108,10 @@ def test_a_server_has_a_certificate_for_each_name(
     trusting = client_context("only-a", authority=certificates.authority_file)
 
     async def main() -> None:
-        for name in ("a.example", "x.b.example", "y.b.example", "localhost", "127.0.0.1"):
+        names = ("a.example", "A.Example", "x.b.example", "Y.B.EXAMPLE", "localhost", "127.0.0.1")
+        for name in names:
             ours, theirs = await tls_pair(trusting, context, name, half_close=half_close)
-            assert ours.alpn_protocol == ("only-a" if name == "a.example" else None)
+            assert ours.alpn_protocol == ("only-a" if name.lower() == "a.example" else None)
             ours.close()
             theirs.close()
 

@@ -23,6 +23,7 @@ from tulip_net import (
     Cancelled,
     CancelScope,
     CertificateError,
+    Closable,
     ClosedError,
     ConnectError,
     Connector,
@@ -120,17 +121,16 @@ def talk_plainly() -> Gen[bytes]:
     listener = yield from listen("127.0.0.1")
     assert_type(listener, Listener)
     server = create_task(serve(shout, listener))
-    transport = yield from create_transport("localhost", port_of(listener))
-    assert_type(transport, Transport)
-    yield from transport.send(b"one\ntwo\nrest")
-    reader = BufferedReader(transport)
-    assert_type((yield from reader.readline()), bytes)
-    answer = yield from reader.readexactly(3)
-    assert_type(answer, bytes)
-    yield from transport.send_eof()
-    assert (yield from reader.readuntil(b"\n", b"T")) == b"\nREST"[:1]
-    assert (yield from reader.read(100)) == b"REST"
-    transport.close()
+    with (yield from create_transport("localhost", port_of(listener))) as transport:
+        assert_type(transport, Transport)
+        yield from transport.send(b"one\ntwo\nrest")
+        reader = BufferedReader(transport)
+        assert_type((yield from reader.readline()), bytes)
+        answer = yield from reader.readexactly(3)
+        assert_type(answer, bytes)
+        yield from transport.send_eof()
+        assert (yield from reader.readuntil(b"\n", b"T")) == b"\nREST"[:1]
+        assert (yield from reader.read(100)) == b"REST"
     listener.close()
     yield from server
     return answer
@@ -166,6 +166,29 @@ async def talk_over_tls() -> str | None:
     other.close()
     await server
     return version
+
+
+class Account(Closable):
+    """Something of our own that can be closed."""
+
+    def __init__(self) -> None:
+        self.open = True
+
+    def close(self) -> None:
+        self.open = False
+
+
+async def leave_blocks() -> bool:
+    """Have each thing closed at the end of its block, with the type that it had before."""
+    async with Account() as account:
+        assert_type(account, Account)
+    with await listen("127.0.0.1") as listener:
+        assert_type(listener, Listener)
+        async with await create_transport("127.0.0.1", port_of(listener)) as ours:
+            assert_type(ours, Transport)
+            with await listener.accept() as theirs:
+                assert_type(theirs, SocketTransport)
+    return account.open or listener.closed is False
 
 
 async def connect_step_by_step() -> int:
@@ -251,6 +274,8 @@ async def write_in_small_pieces() -> bytes:
 
 async def use_datagrams_pipes_and_descriptors() -> bytes:
     """Send a datagram; pass the end of a pipe over a Unix socket, and read from it."""
+    async with await open_datagram(local=("127.0.0.1", 0)) as never_used:
+        assert_type(never_used, DatagramTransport)
     server = await open_datagram(local=("127.0.0.1", 0))
     assert_type(server, DatagramTransport)
     client = await open_datagram(remote=("127.0.0.1", server.port))
@@ -413,6 +438,7 @@ if __name__ == "__main__":
     assert run(talk_plainly()) == b"TWO"
     assert run(talk_over_tls()) == "TLSv1.3"
     assert run(connect_step_by_step()) == 4
+    assert run(leave_blocks()) is False
     run(connect_by_our_own_names())
     run(connect_through_proxies())
     assert run(write_in_small_pieces()) == b"onetwo"

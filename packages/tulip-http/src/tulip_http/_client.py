@@ -258,20 +258,25 @@ class Client:
         ends = math.inf if timeout.total is None else now + timeout.total
         try:
             connection = pool.take(origin, loop, now)
-            if connection is not None and not (
-                request.repeatable and now - connection.free_since < _FRESH_SECONDS
-            ):
-                connection = yield from pool.make_sure(connection)
-            if connection is not None:
-                try:
-                    return (
-                        yield from connection.exchange(request, timeout, pool, now, ends, whole)
-                    )
-                except (NetworkError, RemoteProtocolError) as error:
-                    # The server closed it in the moment we used it: RFC 9112 section 9.3.1.
-                    if connection.answered or not error.safe_to_repeat:
-                        raise
-            connection = yield from pool.acquire(origin, timeout, ends)
+            while connection is None or connection.served:
+                if connection is not None and not (
+                    request.repeatable and now - connection.free_since < _FRESH_SECONDS
+                ):
+                    connection = yield from pool.make_sure(connection)
+                if connection is not None:
+                    try:
+                        return (
+                            yield from connection.exchange(request, timeout, pool, now, ends, whole)
+                        )
+                    except (NetworkError, RemoteProtocolError) as error:
+                        # The server closed it in the moment we used it: RFC 9112 section 9.3.1.
+                        if connection.answered or not error.safe_to_repeat:
+                            raise
+                # Another request may hand over the connection that it has used. Not for the
+                # second time: then it is a new one, and this is the last attempt.
+                connection = yield from pool.acquire(
+                    origin, timeout, ends, new=connection is not None
+                )
             return (yield from connection.exchange(request, timeout, pool, now, ends, whole))
         except HTTPError as error:
             if error.request is None:

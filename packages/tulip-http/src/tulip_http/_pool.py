@@ -146,13 +146,16 @@ class Pool:
         return None
 
     @coroutine
-    def acquire(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection]:
+    def acquire(
+        self, origin: Origin, timeout: Timeout, ends: float, *, new: bool = False
+    ) -> Gen[Connection]:
         """Open a connection, or wait for one; call `take` first.
 
         Args:
             origin: Where to.
             timeout: Limits for waiting and for connecting.
             ends: When the call as a whole ends, on the loop's clock.
+            new: Close one that is handed over, and open another in its place.
 
         Raises:
             PoolTimeout, ConnectTimeout, TotalTimeout: It took too long.
@@ -164,7 +167,10 @@ class Pool:
         if not self._may_open(origin):
             connection = yield from self._wait(origin, timeout, ends)
             if connection is not None:
-                return connection
+                if not new:
+                    return connection
+                self._connections.discard(connection)
+                connection.close()
         else:
             self._count(origin, 1)
         try:

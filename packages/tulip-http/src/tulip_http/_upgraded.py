@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, final
 
-from tulip_net import Coroutine, Gen, Transport, coroutine
+from tulip_http._typing import override
+from tulip_net import Closable, Coroutine, Gen, Transport, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
 @final
-class UpgradedTransport:
+class UpgradedTransport(Closable):
     """A `Transport` that first gives what was received with the head of the answer.
 
     Args:
@@ -42,7 +43,7 @@ class UpgradedTransport:
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
         with memoryview(buffer) as view, view.cast("B") as room:
-            if not self._received or not room.nbytes:
+            if not self._received or not room.nbytes or room.readonly:
                 return (yield from self._transport.recv_into(buffer))
             data = yield from self.recv(room.nbytes)
             room[: len(data)] = data
@@ -62,11 +63,13 @@ class UpgradedTransport:
         """Tell the peer that nothing more will come. See `Transport.send_eof`."""
         return self._transport.send_eof()
 
+    @override
     def close(self) -> None:
         """Let go of the connection now, without waiting. See `Transport.close`."""
         self._received = b""
         self._transport.close()
 
+    @override
     def aclose(self) -> Coroutine[None]:
         """End the stream in good order. See `Transport.aclose`."""
         self._received = b""

@@ -19,6 +19,7 @@ import warnings
 from typing import TYPE_CHECKING, NoReturn, final
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._typing import override
 from tulip_sched import ClosedError, Gen, Watch, WrongThreadError, coroutine
@@ -33,7 +34,7 @@ LARGEST = 65535
 
 
 @final
-class DatagramTransport:
+class DatagramTransport(Closable):
     """Sends and receives datagrams: whole, or not at all.
 
     Args:
@@ -44,8 +45,8 @@ class DatagramTransport:
         ValueError: ``sock`` is no datagram socket, or it is closed.
 
     One task may receive while another sends; a second one that would have to wait in the same
-    direction gets `BusyError`. A transport that is dropped without a close warns
-    (`ResourceWarning`) and closes.
+    direction gets `BusyError`. ``with`` and ``async with`` close it; one that is dropped without a
+    close warns (`ResourceWarning`) and closes.
     """
 
     __slots__ = ("__weakref__", "_sock", "_watch")
@@ -177,6 +178,7 @@ class DatagramTransport:
             else:
                 return
 
+    @override
     def close(self) -> None:
         """Close the socket now. Tasks that wait get `ClosedError`. Idempotent."""
         self._watch.forget()

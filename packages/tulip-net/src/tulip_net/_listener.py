@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import final
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._log import logger
 from tulip_net._socket import SocketTransport
 from tulip_net._typing import override
@@ -32,24 +33,44 @@ from tulip_sched import (
 
 __all__ = ["Listener"]
 
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+NO_LISTENER = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}
+"""What says that the socket itself will never accept."""
+
+OF_ONE_CONNECTION = {
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EPROTO", "ENOPROTOOPT", "ETIMEDOUT", "EINTR"),
+        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET"),
+    )
+    if hasattr(errno, name)
+}
+"""What became of one connection before it was accepted; the next one may be fine."""
+
 PAUSE = 0.1
-"""Seconds to wait when descriptors have run out: long enough for others to end and give theirs
-back, short enough for nobody to notice."""
+"""Seconds to wait after any other error, such as when descriptors have run out: long enough for
+others to end and give theirs back, short enough for nobody to notice."""
 
 
 @final
-class Listener:
+class Listener(Closable):
     """Accepts connections on one or several listening sockets; made by `listen`.
 
     Args:
         sockets: Listening stream sockets. The listener owns them from now on.
 
-    Dropping a listener without a `close` warns (`ResourceWarning`).
+    Raises:
+        ValueError: There is none, or one is no open stream socket.
+
+    ``with`` and ``async with`` close it. Dropping a listener without a `close` warns
+    (`ResourceWarning`).
     """
 
     def __init__(self, sockets: Iterable[socket.socket]) -> None:
-        self._watch_over([_Door(sock) for sock in sockets])
+        given = list(sockets)
+        for sock in given:
+            if sock.type != socket.SOCK_STREAM or sock.fileno() < 0:
+                raise ValueError(f"a listener needs open stream sockets, got {sock!r}")
+        self._watch_over([_Door(sock) for sock in given])
         if not self._doors:
             raise ValueError("a listener needs at least one socket")
 
@@ -90,8 +111,9 @@ class Listener:
     def accept(self) -> Gen[SocketTransport]:
         """Wait for a connection.
 
-        When the process has no descriptor left, it logs a warning once, and tries again ten times
-        a second; the kernel holds the connections meanwhile.
+        When the process has no descriptor left, or the system refuses for another reason that may
+        pass, it logs a warning once, and tries again ten times a second; the kernel holds the
+        connections meanwhile.
 
         Raises:
             ClosedError: The listener was closed by us.
@@ -116,6 +138,7 @@ class Listener:
         finally:
             self._accepting = False
 
+    @override
     def close(self) -> None:
         """Stop listening; connections the kernel holds ready are reset. Idempotent."""
         for door in self._doors:
@@ -143,12 +166,13 @@ class Listener:
 
     def _bear(self, error: OSError) -> None:
         """Go on after an error that is not about the listening socket; else raise it."""
-        if error.errno in EXHAUSTED:
+        if error.errno in NO_LISTENER:
+            raise error
+        if error.errno not in OF_ONE_CONNECTION:
+            # It may last, and trying at once would keep the loop from everything else.
             if not self._exhausted:
                 logger().warning("%r pauses: %s", self, error)
             self._exhausted = True
-        elif error.errno in {errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT}:
-            raise error
 
     @coroutine
     def _wait(self) -> Gen[None]:

@@ -12,8 +12,10 @@ import stat
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, TypeAlias, final
 
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
@@ -34,7 +36,7 @@ PipeEnd: TypeAlias = int | _File
 
 
 @final
-class PipeTransport:
+class PipeTransport(Closable):
     """A `Transport` over one pipe, or over two, one in each direction.
 
     Args:
@@ -98,12 +100,7 @@ class PipeTransport:
     @coroutine
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
@@ -144,17 +141,13 @@ class PipeTransport:
             raise ValueError(f"{self!r} has one descriptor for both directions")
         end.close()
 
+    @override
     def close(self) -> None:
         """Close both ends now. See `Transport.close`."""
         self._ready = True  # receiving then runs into the closed descriptor
         for end in (self._incoming, self._outgoing):
             if end is not None:
                 end.close()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: a pipe's end needs no waiting."""
-        self.close()
 
     def _end(self, end: _End | None, doing: str) -> _End:
         if end is None:

@@ -22,6 +22,7 @@ import warnings
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import GATHERS, JOINED, Gathered
 from tulip_net._send_file import FilePart, send_by_reading
@@ -38,7 +39,7 @@ CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW
 
 
 @final
-class SocketTransport:
+class SocketTransport(Closable):
     """A `Transport` over a connected stream socket: TCP, Unix, or one end of a pair.
 
     Args:
@@ -274,6 +275,7 @@ class SocketTransport:
                 self._fail("ending", error)
         self._ended = True
 
+    @override
     def close(self) -> None:
         """Close the socket now. See `Transport.close`.
 
@@ -284,11 +286,6 @@ class SocketTransport:
             self._watch.forget()
         if self._sock.fileno() >= 0:
             self._sock.close()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: a plain socket's end needs no waiting."""
-        self.close()
 
     def detach(self) -> socket.socket:
         """Give the socket away, still open and non-blocking; the transport is closed thereby.

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from tulip_sched import Coroutine
 
 if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
     from typing_extensions import Buffer  # collections.abc has it only from Python 3.12 on
 
 __all__ = ["Transport"]
@@ -23,6 +26,9 @@ class Transport(Protocol):
     A second task in one direction gets `BusyError` at once, and the first is unharmed. `close`
     while a task waits gives that task `ClosedError`. A transport that is dropped without a close
     warns (`ResourceWarning`) and closes.
+
+    ``with transport:`` is a `close` in the end, ``async with transport:`` an `aclose`, or a `close`
+    if an error leaves the block. A transport of your own gets that from `Closable`.
     """
 
     @property
@@ -61,7 +67,8 @@ class Transport(Protocol):
             How many bytes that was; 0 at the end of the stream.
 
         Raises:
-            ValueError: ``buffer`` has no room. Otherwise as `recv`.
+            ValueError: ``buffer`` has no room.
+            TypeError: It cannot be written to; nothing was received. Otherwise as `recv`.
         """
         ...
 
@@ -117,3 +124,23 @@ class Transport(Protocol):
         Idempotent; closes even if it is cancelled.
         """
         ...
+
+    # Leaving a block closes: see `Closable`, which brings these four.
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

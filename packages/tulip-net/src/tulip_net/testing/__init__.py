@@ -1,8 +1,9 @@
 """Tools for tests of programs that use transports. Public API, like the rest.
 
 In reading order: `_memory` (two transports joined by memory), `_faults` (a transport that is slow
-and unreliable, by a seed), `_exchange` (small steps), `_check` (what a check is), `_conformance`
-and `_sending` (what every transport must do), `_endurance` (what it must do for a long time).
+and unreliable, by a seed), `_exchange` (small steps), `_check` (what a check is), `_conformance`,
+`_closing`, `_moments` and `_sending` (what every transport must do), `_endurance` (what it must do
+for a long time).
 """
 
 from tulip_net.testing._check import Check, MakePair

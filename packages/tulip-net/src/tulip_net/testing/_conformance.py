@@ -18,6 +18,7 @@ import random
 from tulip_net._errors import BrokenError
 from tulip_net._transport import Transport
 from tulip_net.testing._check import LARGE, Check, check
+from tulip_net.testing._closing import CLOSING_CHECKS
 from tulip_net.testing._exchange import (
     PATIENCE,
     must_raise,
@@ -28,12 +29,12 @@ from tulip_net.testing._exchange import (
     send_in_pieces,
     settle,
 )
+from tulip_net.testing._moments import MOMENT_CHECKS
 from tulip_net.testing._sending import SENDING_CHECKS
 from tulip_sched import (
     BusyError,
     ClosedError,
     Gen,
-    Task,
     coroutine,
     create_task,
     move_on_after,
@@ -94,6 +95,9 @@ def limits_below_one_are_refused(a: Transport, b: Transport) -> Gen[None]:
     for limit in (0, -1):
         yield from must_raise(ValueError, a.recv(limit))
     yield from must_raise(ValueError, a.recv_into(bytearray()))
+    yield from b.send(b"not lost")
+    yield from must_raise(TypeError, a.recv_into(b"cannot be written to"))
+    assert (yield from receive(a, 100, exactly=8)) == b"not lost"
     yield from a.send(b"x")
     assert (yield from receive(b, 1)) == b"x"
 
@@ -107,44 +111,6 @@ def send_takes_any_buffer(a: Transport, b: Transport) -> Gen[None]:
         yield from a.send(data)
     whole = b"abcd" + numbers.tobytes()
     assert (yield from receive(b, 100, exactly=len(whole))) == whole
-
-
-@check
-@coroutine
-def aclose_ends_the_stream(a: Transport, b: Transport) -> Gen[None]:
-    """The peer gets what was sent, and then the end, as often as it asks."""
-    yield from a.send(b"last words")
-    closing = create_task(a.aclose())
-    assert (yield from receive(b, 100, exactly=10)) == b"last words"
-    for _ in range(3):
-        assert (yield from receive(b, 100)) == b""
-    yield from b.aclose()
-    yield from with_timeout(PATIENCE, closing)
-
-
-@check
-@coroutine
-def closing_is_idempotent_and_final(a: Transport, _: Transport) -> Gen[None]:
-    """After a close nothing works, and closing again does nothing."""
-    a.close()
-    a.close()
-    yield from must_raise(ClosedError, a.recv(1))
-    yield from must_raise(ClosedError, a.recv_into(bytearray(1)))
-    yield from must_raise(ClosedError, a.send(b"x"))
-    yield from with_timeout(PATIENCE, a.aclose())
-    yield from with_timeout(PATIENCE, a.aclose())
-
-
-@check
-@coroutine
-def close_wakes_who_waits(a: Transport, _: Transport) -> Gen[None]:
-    """Tasks that wait on a transport that is closed get `ClosedError`, in both directions."""
-    receiver = create_task(a.recv(1))
-    sender = create_task(a.send(bytes(LARGE)))
-    yield from settle()
-    a.close()
-    yield from must_raise(ClosedError, receiver)
-    yield from must_raise(ClosedError, sender)
 
 
 @check
@@ -241,21 +207,6 @@ def a_dead_peer_breaks_the_sender(a: Transport, b: Transport) -> Gen[None]:
 
 @check
 @coroutine
-def cancelled_aclose_closes(a: Transport, _: Transport) -> Gen[None]:
-    """Whatever happens to ``aclose``, the transport is closed after it."""
-    sender = create_task(a.send(bytes(LARGE)))
-    yield from settle()
-    sender.cancel()
-    yield from sender.wait()
-    task: Task[None] = create_task(a.aclose())
-    yield from sleep(0)
-    task.cancel()
-    yield from task.wait()
-    yield from must_raise(ClosedError, a.recv(1))
-
-
-@check
-@coroutine
 def half_close_leaves_the_other_half(a: Transport, b: Transport) -> Gen[None]:
     """After ``send_eof`` the peer sees the end, and may go on sending."""
     for part in (b"a", b"lready ", b"on its way"):
@@ -288,16 +239,14 @@ TRANSPORT_CHECKS: tuple[Check, ...] = (
     recv_into_fills_the_buffer,
     limits_below_one_are_refused,
     send_takes_any_buffer,
-    aclose_ends_the_stream,
-    closing_is_idempotent_and_final,
-    close_wakes_who_waits,
     second_receiver_is_refused,
     second_sender_is_refused,
     sending_waits_for_the_receiver,
     cancelled_recv_loses_nothing,
     cancelled_send_tells_what_went_out,
     a_dead_peer_breaks_the_sender,
-    cancelled_aclose_closes,
+    *CLOSING_CHECKS,
+    *MOMENT_CHECKS,
     *SENDING_CHECKS,
 )
 """What every transport must do."""

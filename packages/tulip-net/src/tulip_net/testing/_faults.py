@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, final
 
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
 from tulip_net._send_file import FilePart, send_by_reading
@@ -19,7 +20,7 @@ __all__ = ["FaultyTransport"]
 
 
 @final
-class FaultyTransport:
+class FaultyTransport(Closable):
     """A `Transport` over another one that reads short, writes short, dawdles, and breaks.
 
     Args:
@@ -112,11 +113,13 @@ class FaultyTransport:
         yield from self._suffer("send")
         yield from self._inner.send_eof()
 
+    @override
     def close(self) -> None:
         """Close the transport below. See `Transport.close`."""
         self._inner.close()
 
     @coroutine
+    @override
     def aclose(self) -> Gen[None]:
         """End the stream of the transport below. See `Transport.aclose`."""
         yield from self._inner.aclose()

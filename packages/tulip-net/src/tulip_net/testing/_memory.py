@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO, final
 
+from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Task, block, coroutine, current_task
@@ -64,7 +66,7 @@ class _Pipe:
 
 
 @final
-class MemoryTransport:
+class MemoryTransport(Closable):
     """One end of a `memory_pair`; a `Transport`.
 
     Closing it lets the other end receive what is on its way, and then the end of the stream; the
@@ -120,12 +122,7 @@ class MemoryTransport:
     @coroutine
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put it into ``buffer``. See `Transport.recv_into`."""
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
@@ -165,6 +162,7 @@ class MemoryTransport:
         self._outgoing.ended = True
         self._outgoing.touch()
 
+    @override
     def close(self) -> None:
         """Close this end. See `Transport.close`."""
         if self._closed:
@@ -174,11 +172,6 @@ class MemoryTransport:
         for pipe in (self._incoming, self._outgoing):
             pipe.ended = True
             pipe.touch()
-
-    @coroutine
-    async def aclose(self) -> None:
-        """The same as `close`: there is nothing to wait for."""
-        self.close()
 
     def _refuse(self, busy: bool, doing: str) -> None:
         if self._closed:

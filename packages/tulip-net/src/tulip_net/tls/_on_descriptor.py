@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, NoReturn, final
 from tulip_net._address import Address
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._typing import override
 from tulip_net.tls._failures import translate
 from tulip_net.tls._transport import RECORD, SslTransport
@@ -156,13 +157,8 @@ class DescriptorTls(SslTransport):
     @coroutine
     @override
     def recv_into(self, buffer: Buffer) -> Gen[int]:
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            # A record is at most 16 KiB: going through bytes costs one copy of that.
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        # A record is at most 16 KiB: going through bytes costs one copy of that.
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     @override

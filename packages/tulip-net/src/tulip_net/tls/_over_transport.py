@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
+from tulip_net._receive_into import receive_and_copy
 from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_net.tls._failures import translate
@@ -81,6 +82,7 @@ class LayeredTls(SslTransport):
         "_ended",
         "_fills",
         "_flushes",
+        "_gone",
         "_incoming",
         "_inner",
         "_object",
@@ -116,6 +118,7 @@ class LayeredTls(SslTransport):
         self._fills = _Turns()
         self._flushes = _Turns()
         self._receiving = self._sending = self._ended = self._closed = False
+        self._gone = False  # closed, or busy with its end: nobody uses it any more
         self.local_address = getattr(inner, "local_address", None)
         self.peer_address = getattr(inner, "peer_address", None)
         self.server_hostname = None if server_side else server_hostname
@@ -157,7 +160,7 @@ class LayeredTls(SslTransport):
     def recv(self, limit: int) -> Gen[bytes]:
         if limit < 1:
             raise ValueError(f"read limit must be at least 1, got {limit}")
-        if self._receiving or self._closed:
+        if self._receiving or self._gone:
             self._refuse("receiving")
         self._receiving = True
         try:
@@ -168,23 +171,20 @@ class LayeredTls(SslTransport):
                 if not self._flushes.taken:
                     yield from self._flush()
                 yield from self._fill()
+                if self._gone:
+                    self._refuse("receiving")
         finally:
             self._receiving = False
 
     @coroutine
     @override
     def recv_into(self, buffer: Buffer) -> Gen[int]:
-        with memoryview(buffer) as view, view.cast("B") as room:
-            if not room.nbytes:
-                raise ValueError("cannot receive into a buffer of 0 bytes")
-            data = yield from self.recv(room.nbytes)
-            room[: len(data)] = data
-            return len(data)
+        return (yield from receive_and_copy(self, buffer))
 
     @coroutine
     @override
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
-        if self._sending or self._closed or self._ended:
+        if self._sending or self._gone or self._ended:
             self._refuse("sending")
         view = flat(Gathered((data, *more)).join() if more else data)
         self._sending = True
@@ -213,7 +213,7 @@ class LayeredTls(SslTransport):
     @coroutine
     @override
     def send_eof(self) -> Gen[None]:
-        if self._sending or self._closed:
+        if self._sending or self._gone:
             self._refuse("sending")
         if not self._ended:
             self._ended = True
@@ -224,12 +224,13 @@ class LayeredTls(SslTransport):
 
     @override
     def close(self) -> None:
-        self._closed = True
+        self._closed = self._gone = True
         self._inner.close()
 
     @coroutine
     @override
     def aclose(self) -> Gen[None]:
+        self._gone = True
         try:
             with move_on_after(self._closing_timeout):
                 if not self._closed and not self._sending:
@@ -315,7 +316,7 @@ class LayeredTls(SslTransport):
                 self._flushes.done()
 
     def _refuse(self, doing: str) -> NoReturn:
-        if self._closed:
+        if self._gone:
             raise ClosedError(f"{doing} on a transport that was closed: {self!r}")
         if self._ended and doing == "sending" and not self._sending:
             raise ClosedError(f"sending on {self!r} after its send_eof()")

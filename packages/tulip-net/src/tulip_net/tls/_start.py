@@ -55,7 +55,7 @@ def start_tls(
         TlsError: The handshake failed otherwise.
         BrokenError: The connection failed.
         BusyError: A task is waiting on ``transport``; both are unharmed.
-        ValueError: The arguments do not fit together.
+        ValueError: The arguments do not fit together, or ``server_hostname`` can be no name.
 
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
@@ -78,15 +78,19 @@ def start_tls(
     else:
         from tulip_net.tls._over_transport import LayeredTls
 
-        tls = LayeredTls(
-            transport,
-            context,
-            server_side=server_side,
-            server_hostname=server_hostname,
-            session=session,
-            closing_timeout=closing_timeout,
-            truncation_ok=truncation_ok,
-        )
+        try:
+            tls = LayeredTls(
+                transport,
+                context,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                session=session,
+                closing_timeout=closing_timeout,
+                truncation_ok=truncation_ok,
+            )
+        except BaseException:
+            transport.close()
+            raise
     try:
         yield from tls.handshake()
     except BaseException:
@@ -104,9 +108,6 @@ def _wrap(
 ) -> ssl.SSLSocket:
     sock = transport._let_go()
     try:
-        # Asked here first, as CPython's own check loses the descriptor of a reset connection
-        # (`SSLSocket._create` raises what its ``recv(1)`` raises, and does not close).
-        sock.getpeername()
         return context.wrap_socket(  # detaches it
             sock,
             server_side=server_side,
@@ -117,9 +118,26 @@ def _wrap(
         )
     except BaseException as error:
         sock.close()
+        _close_half_made(error)
         if isinstance(error, OSError):  # the peer has reset the connection already
             raise BrokenError(f"the TLS handshake on {transport!r} failed: {error}") from error
         raise
+
+
+def _close_half_made(error: BaseException) -> None:
+    """Close the SSL socket that a failed ``wrap_socket`` has begun to make.
+
+    It has the descriptor by then, but for some errors CPython does not close it: of a connection
+    that was reset, of a name that cannot be encoded. Only the traceback still leads to it.
+    """
+    import ssl
+
+    trace = error.__traceback__
+    while trace is not None:
+        half_made = trace.tb_frame.f_locals.get("self")
+        if isinstance(half_made, ssl.SSLSocket):
+            half_made.close()
+        trace = trace.tb_next
 
 
 def _check(
@@ -131,4 +149,11 @@ def _check(
         context = client_context()
     if not server_side and context.check_hostname and not server_hostname:
         raise ValueError("verifying needs the server_hostname that the certificate must be for")
+    if server_hostname:
+        try:  # as `ssl` itself will, but only when it has the descriptor already
+            name = server_hostname.encode("idna")
+        except UnicodeError as error:
+            raise ValueError(f"server_hostname={server_hostname!r} is no name ({error})") from error
+        if b"\0" in name:
+            raise ValueError(f"server_hostname={server_hostname!r} is no name")
     return context

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, BinaryIO
 
 from tulip_net._address import Address, format_address
+from tulip_net._closable import Closable
 from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import Coroutine, Gen, coroutine
@@ -22,11 +23,12 @@ RECORD = 16384
 """The most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
 
 
-class SslTransport(ABC):
+class SslTransport(Closable, ABC):
     """A `Transport` over TLS, client or server; made by `start_tls` and `create_transport`.
 
     `close` drops the connection without a word, and the peer sees a stream cut short, as it
-    should if we had to stop half-way. `aclose` ends the stream properly.
+    should if we had to stop half-way. `aclose` ends the stream properly. So do the ends of ``with``
+    and ``async with``, each in its way; an error that leaves ``async with`` drops the connection.
 
     Attributes:
         local_address: Our end's address; ``None`` where there is none.
@@ -92,10 +94,12 @@ class SslTransport(ABC):
         """
 
     @abstractmethod
+    @override
     def close(self) -> None:
         """Drop the connection now, without a word to the peer. See `Transport.close`."""
 
     @abstractmethod
+    @override
     def aclose(self) -> Coroutine[None]:
         """End the TLS stream, wait for the peer to do so too, but not for long, and `close`.
 

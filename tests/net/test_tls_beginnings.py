@@ -1,0 +1,125 @@
+"""TLS that does not come to begin: no descriptor is left, and the error is ours."""
+
+import socket
+import ssl
+import struct
+
+import pytest
+
+from tests.net.pairs import memory, tcp
+from tests.opponents.certificates import Certificates
+from tulip_net import (
+    BrokenError,
+    BusyError,
+    ClosedError,
+    create_task,
+    create_transport,
+    fail_after,
+    listen,
+    run,
+    sleep,
+    start_tls,
+)
+from tulip_net._typing import override
+from tulip_net.testing import MakePair
+
+
+class Late(ssl.SSLContext):
+    """A context whose peer resets the connection in the moment in which it is wrapped."""
+
+    peer: socket.socket
+
+    @override
+    def wrap_socket(self, *args: object, **options: object) -> ssl.SSLSocket:
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.peer.close()
+        return super().wrap_socket(*args, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("said", [b"", b"something"])
+@pytest.mark.parametrize("server_side", [False, True])
+def test_a_reset_just_before_the_handshake(said: bytes, server_side: bool) -> None:
+    """CPython's `wrap_socket` then loses its descriptor: the garbage collector would warn."""
+
+    async def main() -> None:
+        context = Late(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+        ours, theirs = await tcp()
+        await theirs.send(said)
+        await sleep(0.001)
+        context.peer = theirs.detach()  # type: ignore[attr-defined]
+        name = None if server_side else "localhost"
+        with pytest.raises(BrokenError):
+            await start_tls(ours, context, server_side=server_side, server_hostname=name)
+        with pytest.raises(ClosedError):
+            await ours.recv(1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+@pytest.mark.parametrize(
+    "name", ["x" * 64 + ".example", "null\0byte", ".example", "two..dots"], ids=repr
+)
+def test_a_name_that_cannot_be(certificates: Certificates, make_pair: MakePair, name: str) -> None:
+    """A caller's mistake is found before the connection is given away: it is still the caller's."""
+
+    async def main() -> None:
+        ours, theirs = await make_pair()
+        with pytest.raises(ValueError, match=r"^server_hostname=.* is no name"):
+            await start_tls(ours, certificates.client_context(), server_hostname=name)
+        await theirs.send(b"unharmed")
+        with ours, theirs:
+            assert await ours.recv(100) == b"unharmed"
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_session_that_is_none(certificates: Certificates, make_pair: MakePair) -> None:
+    """What is found later closes the connection that was given away, and leaves nothing open."""
+
+    async def main() -> None:
+        ours, theirs = await make_pair()
+        session: ssl.SSLSession = "none"  # type: ignore[assignment]
+        with pytest.raises((TypeError, ValueError)):
+            await start_tls(
+                ours, certificates.client_context(), server_hostname="localhost", session=session
+            )
+        with pytest.raises(ClosedError):
+            await ours.recv(1)
+        theirs.close()
+
+    run(main())
+
+
+def test_a_transport_somebody_waits_on_is_left_alone(certificates: Certificates) -> None:
+    async def main() -> None:
+        ours, theirs = await tcp()
+        waiting = create_task(ours.recv(100))
+        await sleep(0)
+        with pytest.raises(BusyError):
+            await start_tls(ours, certificates.client_context(), server_hostname="localhost")
+        await theirs.send(b"unharmed")
+        assert await waiting == b"unharmed"
+        ours.close()
+        theirs.close()
+
+    run(main())
+
+
+def test_create_transport_closes_what_it_connected(certificates: Certificates) -> None:
+    """Nobody else could; the listener's side then sees the end."""
+
+    async def main() -> None:
+        with await listen("127.0.0.1") as listener:
+            with pytest.raises(ValueError, match="is no name"):
+                await create_transport(
+                    "127.0.0.1",
+                    listener.port,
+                    ssl=certificates.client_context(),
+                    server_hostname="two..dots",
+                )
+            with await listener.accept() as accepted, fail_after(5):
+                assert await accepted.recv(1) == b""
+
+    run(main())
