@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, TypedDict, final
 from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._limits import DEFAULT_LIMITS, Limits
+from tulip_http._opening import checked_tls
 from tulip_http._pool import Pool
 from tulip_http._request import Interim, Request, TrailerTypes
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._url import URL
 from tulip_http.bodies._decode import accepted_codings
-from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_pairs
+from tulip_http.bodies._encode import ContentTypes, DataTypes, ParamTypes, encode_pairs
 from tulip_http.bodies._stream import StreamTypes
 from tulip_net import Coroutine, Gen, coroutine, current_context
 
@@ -52,7 +53,7 @@ class RequestParts(TypedDict, total=False):
         params: Added to the URL's query.
         headers: Replace the client's of the same name.
         content: Body as bytes, text, an open file, or an iterable of bytes; see `Request`.
-        data: Body as a form.
+        data: Body as a form: a mapping, pairs, or text or bytes that are encoded already.
         json: Body as JSON.
         files: Files of a form, of which ``data`` has the other fields.
         trailers: Fields to send after a body that goes out in chunks.
@@ -64,7 +65,7 @@ class RequestParts(TypedDict, total=False):
     params: ParamTypes | None
     headers: HeaderTypes | None
     content: ContentTypes | StreamTypes | None
-    data: ParamTypes | None
+    data: DataTypes | None
     json: object
     files: FilesTypes | None
     trailers: TrailerTypes | None
@@ -128,7 +129,7 @@ class Client:
         self.headers: Headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
         self.timeout: Timeout = Timeout.of(timeout)
-        self._pool = Pool(limits, tls, connect)
+        self._pool = Pool(limits, checked_tls(tls), connect)
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a GET request; see `request`."""

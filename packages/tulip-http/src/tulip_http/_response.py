@@ -176,9 +176,7 @@ class Response:
 
     @encoding.setter
     def encoding(self, name: str) -> None:
-        import codecs
-
-        codecs.lookup(name)
+        b"x".decode(name, "replace")  # codecs.lookup() also knows "hex", which gives no text
         self._encoding = name
 
     @property
@@ -190,16 +188,19 @@ class Response:
         """
         return self.content.decode(self.encoding, "replace")
 
-    def json(self) -> Any:
+    def json(self, **options: Any) -> Any:
         """Return the body's JSON value.
 
+        Args:
+            options: As for `json.loads`: ``parse_float``, ``object_hook`` and the others.
+
         Raises:
-            ValueError: It is not JSON.
+            DecodingError: It is not JSON; the error is a `json.JSONDecodeError` besides.
             ResponseNotRead: As for `content`.
         """
-        from json import loads
+        from tulip_http._json import load
 
-        return loads(self.content)
+        return load(self.content, self.request, options)
 
     # The body that is still coming.
 
