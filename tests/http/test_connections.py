@@ -1,11 +1,15 @@
 """What happens on a connection besides a request and its answer; servers in memory, no waiting."""
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from embedded_server import Certificates, start_server
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.http.running import in_loop
 from tulip_http import (
@@ -28,8 +32,9 @@ from tulip_http import (
     sleep,
     wait_all,
 )
+from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
-from tulip_sched.testing import virtual_time
+from tulip_sched.testing import VirtualClock, virtual_time
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 REQUEST, HANG = Step.REQUEST, Step.HANG
@@ -69,6 +74,16 @@ class TestExpect:
             assert response.status_code == 417
             assert server.received[0].endswith(b"\r\n\r\n")
             assert client.stats().connections == 0  # whether it expects the body, nobody knows
+
+    @pytest.mark.parametrize("rest", [OK, b"nonsense\r\n", b"HTTP/1.1 413 No\r\n\r\n"])
+    @in_loop
+    async def test_an_answer_right_behind_the_servers_word(self, rest: bytes) -> None:
+        """The body's task is stopped before its first turn: nobody's failure, nothing is left."""
+        server = ScriptedServer([REQUEST, b"HTTP/1.1 100 Continue\r\n\r\n" + rest])
+        with on(server) as client:
+            with contextlib.suppress(RemoteProtocolError):
+                await client.put("http://h/", content=b"body", headers={"Expect": "100-continue"})
+            assert client.stats().connections == 0
 
     def test_a_server_that_does_not_know_it_gets_the_body_after_a_second(self) -> None:
         async def main() -> None:
@@ -237,6 +252,21 @@ class TestKeeping:
             run(main())
 
 
+    def test_idle_ones_are_closed_in_time_whatever_the_clock_shows(self) -> None:
+        """A sum of floats is not always the difference: the sweeper once came back forever."""
+
+        async def main() -> None:
+            with on(ScriptedServer(OK), limits=Limits(idle_seconds=0.05)) as client:
+                await client.get("http://h/")
+                await sleep(0.06)
+                assert client.stats().connections == 0
+
+        random = Random(1)
+        for _ in range(50):
+            with virtual_time(VirtualClock(random.random())):
+                run(main())
+
+
 class TestSpeed:
     HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
@@ -260,6 +290,15 @@ class TestSpeed:
     def test_a_drip_is_too_slow(self) -> None:
         with pytest.raises(ReadTimeout, match="less than 10 bytes per second for 10 s"):
             self.fetch([b"x", 1.0] * 1000)
+
+    @given(st.floats(0, 1e6), st.floats(0.001, 1e4), st.integers(0, 10**6), st.floats(0.01, 1e4))
+    def test_when_the_time_is_up_too_little_has_come(
+        self, now: float, seconds: float, size: int, first: float
+    ) -> None:
+        pace = Pace(10, seconds)
+        pace.wait(now)
+        pace.come(size, now + first)
+        assert pace.over(pace.wait(now + first))
 
     def test_what_the_caller_takes_does_not_count(self) -> None:
         assert self.fetch([b"x" * 10, 0.5] * 100, pause=30) == 1000

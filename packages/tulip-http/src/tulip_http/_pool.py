@@ -282,7 +282,9 @@ class Pool:
         assert self._loop is not None
         now = self._loop.time()
         for origin, idle in list(self._idle.items()):
-            while idle and now - idle[0].free_since >= self._idle_seconds:
+            # The same sum as below: the difference may be less by rounding, and the timer would
+            # be set to now, again and again.
+            while idle and idle[0].free_since + self._idle_seconds <= now:
                 self._idle_count -= 1
                 self._discard(idle.popleft())
             if not idle:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
 from tulip_http.wire._http1 import serialize_chunk, serialize_last_chunk
-from tulip_net import BrokenError, Task, Transport, create_task
+from tulip_net import BrokenError, ClosedError, Task, Transport, create_task
 
 if TYPE_CHECKING:
     from tulip_http._request import Request
@@ -29,7 +29,7 @@ class Upload:
         progress: Called before each piece: from now on it is this piece that takes long.
     """
 
-    __slots__ = ("_progress", "_request", "_task", "_transport")
+    __slots__ = ("_progress", "_request", "_stopped", "_task", "_transport")
 
     def __init__(
         self, transport: Transport, head: bytes, request: Request, progress: Callable[[], None]
@@ -37,6 +37,7 @@ class Upload:
         self._transport = transport
         self._request = request
         self._progress = progress
+        self._stopped = False
         self._task: Task[None] = create_task(self._run(head), "tulip-http upload")
 
     @property
@@ -51,6 +52,7 @@ class Upload:
 
     def stop(self) -> None:
         """Send no more."""
+        self._stopped = True
         self._task.cancel()
         if self._task.done():
             self._task.exception()  # taken note of: whoever stops an upload knows why
@@ -58,8 +60,10 @@ class Upload:
     async def _run(self, head: bytes) -> None:
         try:
             await self._send_all(head)
-        except BrokenError:
-            raise  # the server may still say why it stopped listening
+        except (BrokenError, ClosedError):
+            # Whoever stops an upload also closes its connection, perhaps before its first turn.
+            if not self._stopped:
+                raise  # the server may still say why it stopped listening
         except BaseException:
             self._transport.close()  # which ends the waiting for an answer to half a request
             raise
