@@ -1,7 +1,7 @@
 """Requests are cancelled at random points, many of them, and nothing is left.
 
 All is in memory and on the virtual clock, and random by a seed: connecting takes its time or
-fails, the server answers in pieces, late, too early or not at all, and some bodies are long. What is
+fails, the server answers in pieces, late, too early or not at all, some bodies are long. What is
 left behind in the event loop (tasks, timers, callbacks, registrations) `virtual_time` reports.
 
 ``TULIP_CANCELS=1000000`` makes it a million; by default as many as CI has time for.
