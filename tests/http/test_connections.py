@@ -251,7 +251,6 @@ class TestKeeping:
         with virtual_time():
             run(main())
 
-
     def test_idle_ones_are_closed_in_time_whatever_the_clock_shows(self) -> None:
         """A sum of floats is not always the difference: the sweeper once came back forever."""
 
