@@ -88,7 +88,7 @@ async def look_at(response: Response) -> None:
     with contextlib.suppress(HTTPError):
         response.json()
     assert repr(response)
-    assert response.headers == dict(response.headers)
+    assert len(dict(response.headers)) == len(response.headers)
     assert response.trailers is not None
     assert response.reason_phrase is not None
 
