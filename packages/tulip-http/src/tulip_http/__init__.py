@@ -19,7 +19,8 @@ type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaph
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
 ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
 `_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`, `_pool`,
-`_client`, `_loop_thread`, `_sync`, `_scripts`, ``cli/``; and apart, for tests, ``testing/``.
+`_client`, `_loop_thread`, `_sync_response`, `_sync`, `_scripts`, ``cli/``; and apart, for tests,
+``testing/``.
 """
 
 from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream
@@ -57,8 +58,20 @@ from tulip_http._info import ConnectionInfo, Stats, Timings
 from tulip_http._limits import Limits
 from tulip_http._request import Interim, Request
 from tulip_http._response import Response
-from tulip_http._scripts import delete, get, head, options, patch, post, put, request
-from tulip_http._sync import ClientOptions, SyncClient, SyncResponse
+from tulip_http._scripts import (
+    ScriptOptions,
+    delete,
+    get,
+    head,
+    options,
+    patch,
+    post,
+    put,
+    request,
+    stream,
+)
+from tulip_http._sync import ClientOptions, SyncClient
+from tulip_http._sync_response import SyncResponse
 from tulip_http._timeouts import Timeout
 from tulip_http._url import URL, Origin
 from tulip_net import (
@@ -128,6 +141,7 @@ __all__ = [
     "ResponseNotRead",
     "ResponseStream",
     "ResponseTooLarge",
+    "ScriptOptions",
     "Semaphore",
     "Stats",
     "StreamClosed",
@@ -164,6 +178,7 @@ __all__ = [
     "run",
     "shield",
     "sleep",
+    "stream",
     "wait_all",
     "wait_any",
     "wait_for",

@@ -112,7 +112,7 @@ class Client:
     A client belongs to the event loop on which it is used; use one per thread.
     """
 
-    __slots__ = ("_pool", "base_url", "headers", "params", "timeout")
+    __slots__ = ("_headers", "_pool", "_usual_timeout", "base_url", "params")
 
     def __init__(
         self,
@@ -126,10 +126,28 @@ class Client:
         connect: Connect | None = None,
     ) -> None:
         self.base_url: URL | None = None if base_url is None else URL(base_url)
-        self.headers: Headers = _merged(_default_headers(), headers)
+        self._headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
-        self.timeout: Timeout = Timeout.of(timeout)
+        self._usual_timeout = Timeout.of(timeout)
         self._pool = Pool(limits, checked_tls(tls), connect)
+
+    @property
+    def headers(self) -> Headers:
+        """What is sent with each request. Setting it replaces all, the default ones included."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: HeaderTypes) -> None:
+        self._headers = Headers(headers)
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of each request that brings none of its own."""
+        return self._usual_timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None:
+        self._usual_timeout = Timeout.of(timeout)
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a GET request; see `request`."""
@@ -237,7 +255,7 @@ class Client:
             every = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
             parts["params"] = every
         headers = parts.get("headers")
-        parts["headers"] = self.headers if headers is None else _merged(self.headers, headers)
+        parts["headers"] = self._headers if headers is None else _merged(self._headers, headers)
         return Request(method, url, **parts)
 
     @coroutine
@@ -248,7 +266,7 @@ class Client:
         return (yield from self._send(request, self._timeout(timeout), True))
 
     def _timeout(self, timeout: TimeoutTypes | Default) -> Timeout:
-        return self.timeout if isinstance(timeout, Default) else Timeout.of(timeout)
+        return self._usual_timeout if isinstance(timeout, Default) else Timeout.of(timeout)
 
     @coroutine
     def _send(self, request: Request, timeout: Timeout, whole: bool) -> Gen[Response]:
