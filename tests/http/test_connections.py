@@ -239,6 +239,16 @@ class TestKeeping:
         with virtual_time():
             run(main())
 
+    @in_loop
+    async def test_not_after_a_request_that_said_it_is_the_last(self) -> None:
+        with on(MockServer(lambda _: Answer())) as client:
+            for connection, kept in (("keep-alive", 1), ("close", 0), ("x, Close", 0)):
+                await client.get("http://h/", headers={"Connection": connection})
+                assert client.stats().connections == kept
+                async with client.stream("GET", "http://h/", headers={"Connection": connection}):
+                    pass
+                assert client.stats().idle == kept
+
     def test_no_longer_than_its_age(self) -> None:
         async def main() -> None:
             server = ScriptedServer([REQUEST, OK] * 9)
@@ -462,6 +472,11 @@ class TestForms:
         form = request.stream._source
         assert b"\r\nX" not in form._parts[0].head  # type: ignore[union-attr]
         assert form._parts[0].head.count(b"\r\n") == 4  # type: ignore[union-attr]
+
+    def test_no_files_are_no_form_with_files(self) -> None:
+        request = Request("POST", "http://h/", data={"a": "b"}, files={})
+        assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert Request("POST", "http://h/", files=[]).headers["content-length"] == "0"
 
     def test_one_body(self) -> None:
         for other in ({"json": 1}, {"content": b"x"}):

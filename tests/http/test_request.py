@@ -1,5 +1,6 @@
 """Requests: what a caller passes, and what can never be sent."""
 
+import io
 import pickle
 from typing import Any
 
@@ -55,6 +56,12 @@ def test_fields_are_a_mapping_or_pairs(where: str, fields: Any) -> None:
         Request("POST", "http://h/", **{where: fields})
     with pytest.raises(TypeError, match="mapping"):
         Request("POST", "http://h/", data=fields, files={"f": b"x"})
+
+
+def test_what_is_no_form_is_pointed_to_content() -> None:
+    for data in (io.BytesIO(b"line\n"), iter([b"piece"])):
+        with pytest.raises(TypeError, match="is content"):
+            Request("POST", "http://h/", data=data)  # type: ignore[arg-type]
 
 
 def test_no_length_where_none_is_expected() -> None:

@@ -130,7 +130,7 @@ class Request:
         json: object,
         files: FilesTypes | None,
     ) -> None:
-        if files is not None:
+        if files:
             media_type = self._set_form(content, data, json, files)
         elif content is not None and not isinstance(content, (bytes, str, bytearray, memoryview)):
             encode_body(b"", data, json)  # refuses a second body

@@ -6,7 +6,7 @@ One of three arguments: ``content`` goes out as it is, ``data`` as a form, ``jso
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tulip_http._errors import LocalProtocolError
 
@@ -21,6 +21,9 @@ DataTypes: TypeAlias = ParamTypes | bytes
 
 ContentTypes: TypeAlias = bytes | bytearray | memoryview | str
 """What is accepted as ``content``; text is sent as UTF-8."""
+
+
+_HINT: Final = "a body that is sent as it is (a file, an iterable) is content"
 
 
 def encode_body(
@@ -76,11 +79,11 @@ def flat_pairs(fields: object) -> list[tuple[str, str | bytes]]:
     """
     pairs: object = fields.items() if isinstance(fields, Mapping) else fields
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
-        raise TypeError(f"fields are a mapping or pairs, got {fields!r}")
+        raise TypeError(f"fields are a mapping or pairs, got {fields!r}: {_HINT}")
     flat = []
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"fields are a mapping or pairs, got {pair!r} for a pair")
+            raise TypeError(f"fields are a mapping or pairs, got {pair!r} for a pair: {_HINT}")
         flat += [(str(pair[0]), _primitive(value)) for value in _values(*pair)]
     return flat
 
