@@ -239,6 +239,18 @@ class TestKeeping:
         with virtual_time():
             run(main())
 
+    def test_those_who_wait_do_not_keep_it_beyond_its_age(self) -> None:
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, 3.0, OK] * 9)
+            limits = Limits(max_age_seconds=5, max_connections=1)
+            with on(server, limits=limits) as client:
+                await wait_all([create_task(client.get("http://h/")) for _ in range(4)])
+                assert client.stats().opened == 2
+                assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
     @in_loop
     async def test_not_after_a_request_that_said_it_is_the_last(self) -> None:
         with on(MockServer(lambda _: Answer())) as client:
@@ -472,6 +484,35 @@ class TestForms:
         form = request.stream._source
         assert b"\r\nX" not in form._parts[0].head  # type: ignore[union-attr]
         assert form._parts[0].head.count(b"\r\n") == 4  # type: ignore[union-attr]
+
+    @given(
+        st.lists(st.tuples(st.text(max_size=9), st.text() | st.binary())),
+        st.lists(
+            st.tuples(st.text(max_size=9), st.tuples(st.text(), st.binary(), st.text())), min_size=1
+        ),
+    )
+    def test_whatever_names_and_values(
+        self, data: list[tuple[str, str | bytes]], files: list[tuple[str, tuple[str, bytes, str]]]
+    ) -> None:
+        """Each part is where it belongs: no name, and no content, begins another."""
+        request = Request("POST", "http://h/", data=data, files=files)
+
+        async def body() -> bytes:
+            assert request.stream is not None
+            return b"".join([piece async for piece in request.stream.pieces()])
+
+        sent = run(body())
+        assert request.headers["content-length"] == str(len(sent))
+        boundary = request.headers["content-type"].partition("boundary=")[2].encode()
+        _, *parts, last = sent.split(b"--" + boundary)
+        assert last == b"--\r\n"
+        heads, contents = zip(*(part.split(b"\r\n\r\n", 1) for part in parts), strict=True)
+        values = [*(value for _, value in data), *(file[1] for _, file in files)]
+        assert [each[:-2] for each in contents] == [
+            value.encode() if isinstance(value, str) else value for value in values
+        ]
+        assert [head.count(b"\r\n") for head in heads] == [1] * len(data) + [2] * len(files)
+        assert [head.count(b'"') for head in heads[: len(data)]] == [2] * len(data)
 
     def test_no_files_are_no_form_with_files(self) -> None:
         request = Request("POST", "http://h/", data={"a": "b"}, files={})
