@@ -147,9 +147,10 @@ class TestResponse:
     ) -> None:
         whole = outcome(parse([data], method))[:-1]
         for more in (b"garbage", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nfoo", b"\0"):
-            parser = parse([data + more], method)
-            assert outcome(parser)[:-1] == whole
-            assert not parser.keep_alive
+            for at in range(len(data) + 1):  # with any part of the answer, or by itself
+                parser = parse(filter(None, [data[:at], data[at:] + more]), method)
+                assert outcome(parser)[:-1] == whole
+                assert not parser.keep_alive, at
 
     def test_one_after_the_other(self, data: bytes, method: str, body: bytes, kept: bool) -> None:
         parser = ResponseParser()
