@@ -354,6 +354,18 @@ class TestGivingUp:
         with virtual_time():
             run(main())
 
+    def test_a_long_rest_is_not_read_although_it_comes_at_once(self) -> None:
+        async def main() -> None:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+            server = ScriptedServer([REQUEST, head, bytes(1_000_000), REQUEST, OK], OK)
+            with on(server) as client:
+                async with client.stream("GET", "http://h/"):
+                    pass
+                assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
     def test_a_cancelled_request(self) -> None:
         async def main() -> None:
             begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"
