@@ -2,9 +2,10 @@
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from embedded_server import Certificates, start_server
@@ -34,6 +35,7 @@ from tulip_http import (
 )
 from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
+from tulip_poll import EventLoop
 from tulip_sched.testing import VirtualClock, virtual_time
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -286,6 +288,30 @@ class TestKeeping:
         for _ in range(50):
             with virtual_time(VirtualClock(random.random())):
                 run(main())
+
+
+def test_time_limits_cost_no_timer_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[float] = []
+    real = EventLoop.call_at
+
+    def call_at(loop: EventLoop, when: float, callback: Callable[..., object], *args: object) -> Any:
+        timers.append(when)
+        return real(loop, when, callback, *args)
+
+    async def main() -> None:
+        with on(MockServer(lambda _: Answer(body=bytes(100_000)))) as client:
+            for number in range(100):
+                await client.get("http://h/")
+                async with client.stream("GET", "http://h/") as response:
+                    await response.read()
+                if number == 0:
+                    timers.clear()
+        assert client.stats().opened == 1
+
+    monkeypatch.setattr(EventLoop, "call_at", call_at)
+    with virtual_time():
+        run(main())
+    assert len(timers) <= 2
 
 
 class TestSpeed:
