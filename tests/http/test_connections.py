@@ -294,7 +294,9 @@ def test_time_limits_cost_no_timer_for_each_request(monkeypatch: pytest.MonkeyPa
     timers: list[float] = []
     real = EventLoop.call_at
 
-    def call_at(loop: EventLoop, when: float, callback: Callable[..., object], *args: object) -> Any:
+    def call_at(
+        loop: EventLoop, when: float, callback: Callable[..., object], *args: object
+    ) -> Any:
         timers.append(when)
         return real(loop, when, callback, *args)
 
