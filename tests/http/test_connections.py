@@ -421,6 +421,32 @@ class TestGivingUp:
 
 
 class TestLine:
+    @pytest.mark.parametrize("fields", [{}, {"Connection": "close"}], ids=["kept", "closed"])
+    def test_who_may_not_be_served_holds_nobody_up_and_is_not_forgotten(
+        self, fields: dict[str, str]
+    ) -> None:
+        """One host has all the connections it may have; others go first, and then it goes on."""
+        seconds = {"a": 10, "b": 1, "c": 1}
+
+        async def handler(request: Request) -> Answer:
+            await sleep(seconds[request.url.host])
+            return Answer(headers=fields)
+
+        async def main() -> list[tuple[str, float]]:
+            ended = []
+
+            async def ask(host: str) -> None:
+                response = await client.get(f"http://{host}/", timeout=100)
+                ended.append((host, response.timings.total))
+
+            limits = Limits(max_connections=2, max_per_host=1)
+            with on(MockServer(handler), limits=limits) as client:
+                await wait_all([create_task(ask(host)) for host in "acab"])
+            return ended
+
+        with virtual_time():
+            assert run(main()) == [("c", 1), ("b", 2), ("a", 10), ("a", 20)]
+
     def test_one_alarm_sends_home_whom_it_must(self) -> None:
         async def main() -> list[str]:
             ended: list[str] = []
