@@ -433,7 +433,7 @@ class TestLine:
             return Answer(headers=fields)
 
         async def main() -> list[tuple[str, float]]:
-            ended = []
+            ended: list[tuple[str, float]] = []
 
             async def ask(host: str) -> None:
                 response = await client.get(f"http://{host}/", timeout=100)
