@@ -24,6 +24,7 @@ class Odd(NamedTuple):
         why: The reason for either.
         kept: The connection is used again.
         closes: The server closes the connection after it.
+        early: It comes before the request.
         method: Of the request.
     """
 
@@ -34,6 +35,7 @@ class Odd(NamedTuple):
     kept: bool = False
     closes: bool = False
     method: str = "GET"
+    early: bool = False
 
 
 TABLE: tuple[Odd, ...] = (
@@ -85,8 +87,25 @@ TABLE: tuple[Odd, ...] = (
     Odd("101 that nobody asked for", b"HTTP/1.1 101 S\r\n\r\n", None, "what follows is not HTTP"),
     # Header fields.
     Odd(
-        "folded header", OK + b"A: b\r\n c\r\n" + TWO, None, "obsolete (5.2), and read in two ways"
+        "folded header",
+        OK + b"A: b\r\n c\r\n" + TWO,
+        b"hi",
+        "one space: section 5.2 tells clients so, and curl and browsers do it",
+        kept=True,
     ),
+    Odd(
+        "folded length",
+        OK + b"Content-Length:\r\n 2\r\n\r\nhi",
+        None,
+        "some read the line alone, and another body",
+    ),
+    Odd(
+        "folded coding",
+        OK + b"Transfer-Encoding:\r\n chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        None,
+        "the same",
+    ),
+    Odd("folded status line", OK + b" A: b\r\n" + TWO, None, "section 2.2: a field, or none"),
     Odd("space before the colon", OK + b"A : b\r\n" + TWO, None, "section 5.1: two names, or one"),
     Odd("no colon", OK + b"Abc\r\n" + TWO, None, "not a field"),
     Odd("empty name", OK + b": b\r\n" + TWO, None, "not a field"),
@@ -104,8 +123,21 @@ TABLE: tuple[Odd, ...] = (
         "section 6.3: a sign of smuggling",
     ),
     Odd("two lengths", OK + b"Content-Length: 3\r\n" + TWO, None, "section 6.3: which one?"),
-    Odd("the same length twice", OK + b"Content-Length: 2\r\n" + TWO, None, "llhttp: as above"),
-    Odd("a list as length", OK + b"Content-Length: 2, 2\r\n\r\nhi", None, "not a number"),
+    Odd(
+        "the same length twice",
+        OK + b"Content-Length: 2\r\n" + TWO,
+        b"hi",
+        "RFC 9110 section 8.6 allows it, and there is no doubt",
+        kept=True,
+    ),
+    Odd("a list as length", OK + b"Content-Length: 2, 2\r\n\r\nhi", b"hi", "the same", kept=True),
+    Odd("a list of two lengths", OK + b"Content-Length: 2, 3\r\n\r\nhi", None, "which one?"),
+    Odd(
+        "the same length twice, and chunks",
+        OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n" + TWO,
+        None,
+        "as above",
+    ),
     Odd("negative length", OK + b"Content-Length: -2\r\n\r\nhi", None, "not a number"),
     Odd("length with a plus", OK + b"Content-Length: +2\r\n\r\nhi", None, "not a number"),
     Odd("empty length", OK + b"Content-Length:\r\n\r\nhi", None, "not a number"),
@@ -198,26 +230,44 @@ TABLE: tuple[Odd, ...] = (
         "nobody waits for it: the connection is given up",
     ),
     Odd("closes without a word", OK + TWO, b"hi", "everyday", kept=True, closes=True),
+    Odd(
+        "an answer before the question",
+        OK + TWO,
+        b"hi",
+        "on a new connection nobody can tell; on a kept one it is seen, and never taken",
+        kept=True,
+        early=True,
+    ),
+    Odd(
+        "an answer before the question, and one after it",
+        OK + b"Content-Length: 0\r\n\r\n" + OK + TWO,
+        b"",
+        "the second is nobody's: not kept",
+        early=True,
+    ),
 )
 
 
-# What h11 0.16 and http.client (Python 3.11 to 3.13) do otherwise: a row that they accept and we
-# refuse, one that they refuse and we accept, one of which they read another body.
+# What h11 0.16, http.client (Python 3.11 to 3.13) and curl (7.88, Debian 12) do otherwise: a row
+# that they accept and we refuse, one that they refuse and we accept, one of which they read another
+# body.
 OTHERS: dict[str, dict[str, frozenset[str]]] = {
     "h11": {
         "accepts": frozenset(
             {
                 "257 headers",
                 "HTTP/2.0 on the status line",
-                "a list as length",
                 "both lengths",
-                "folded header",
+                "folded coding",
+                "folded length",
                 "header of 70 KB",
-                "the same length twice",
             }
         ),
         "refuses": frozenset(
-            {"chunked is not the last coding", "empty line before the status line"}
+            {
+                "chunked is not the last coding",
+                "empty line before the status line",
+            }
         ),
         "another body": frozenset(),
     },
@@ -226,7 +276,7 @@ OTHERS: dict[str, dict[str, frozenset[str]]] = {
             {
                 "101 that nobody asked for",
                 "NUL in a value",
-                "a list as length",
+                "a list of two lengths",
                 "bare CR in a value",
                 "bare LF ends the line of a chunk's size",
                 "both lengths",
@@ -235,18 +285,57 @@ OTHERS: dict[str, dict[str, frozenset[str]]] = {
                 "empty length",
                 "empty name",
                 "endless trailers",
-                "folded header",
+                "folded coding",
+                "folded length",
+                "folded status line",
                 "length in hexadecimal",
                 "length with a plus",
                 "name with a space",
                 "negative length",
                 "no colon",
                 "space before the colon",
-                "the same length twice",
             }
         ),
-        "refuses": frozenset({"empty line before the status line"}),
-        "another body": frozenset({"interim answers"}),  # it takes only 100 for one
+        "refuses": frozenset(
+            {
+                "empty line before the status line",
+            }
+        ),
+        "another body": frozenset(
+            {
+                "interim answers",  # it takes only 100 for one
+            }
+        ),
+    },
+    "curl": {
+        "accepts": frozenset(
+            {
+                "257 headers",
+                "HTTP/2.0 on the status line",
+                "a list of two lengths",
+                "bare CR in a value",
+                "bare LF ends the line of a chunk's size",
+                "both lengths",
+                "closed in the head",
+                "empty name",
+                "folded coding",
+                "header of 70 KB",
+                "length in hexadecimal",
+                "length with a plus",
+                "lower case",
+                "name with a space",
+                "overlong length",
+                "space before the colon",
+                "two lengths",
+            }
+        ),
+        "refuses": frozenset(
+            {
+                "chunked is not the last coding",
+                "empty line before the status line",
+            }
+        ),
+        "another body": frozenset(),
     },
 }
 
@@ -262,10 +351,15 @@ def page() -> str:
         "value, and the connection is closed. This page is made from a table that is also a test,",
         "`tests/http/odd_responses.py`.",
         "",
-        "The last two columns say what h11 and Python's own http.client do with the same bytes.",
+        "The last columns say what h11, Python's own http.client and curl 7.88 do with the same",
+        "bytes. Where neither the end of a message nor its fields can be in doubt, we do what curl",
+        "does: bare LFs in the head, folded lines, the same length again. We are stricter where",
+        "two programs could see two messages: chunks besides a length, several lengths, numbers",
+        "with a sign or a prefix, bare CRs, names that are no tokens, a bare LF in the line of a",
+        "chunk's size. And our limits on heads are lower, which `Limits` changes.",
         "",
-        "| what comes | example | what we do | why | h11 | http.client |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what comes | example | what we do | why | h11 | http.client | curl |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for odd in TABLE:
         others = " | ".join(_other(name, odd) for name in OTHERS)

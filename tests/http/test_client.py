@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,6 +241,13 @@ async def test_iterates_over_what_is_read() -> None:
     async with Client() as client:
         response = await client.get(server.url("/chunked?count=2"))
         assert [chunk async for chunk in response.iter_bytes()] == [b"line 0\nline 1\n"]
+        assert [len(chunk) async for chunk in response.iter_bytes(5)] == []
+        response = await client.get(server.url("/chunked?count=2"))
+        assert [chunk async for chunk in response.iter_bytes(5)] == [b"line ", b"0\nlin", b"e 1\n"]
+        with pytest.raises(ValueError, match="at least 1 byte, got 0"):
+            assert not [chunk async for chunk in response.iter_raw(0)]
+        response = await client.get(server.url("/chunked?count=2"))
+        assert [chunk async for chunk in response.iter_raw(14)] == [b"line 0\nline 1\n"]
         response = await client.get(server.url("/chunked?count=2"))
         assert [text async for text in response.iter_text()] == ["line 0\nline 1\n"]
         response = await client.get(server.url("/chunked?count=2"))
@@ -494,8 +502,21 @@ def test_timeouts_and_limits_are_checked() -> None:
         Client(timeout="5")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the limit max_connections must be at least 1, got 0"):
         Limits(max_connections=0)
-    assert Timeout.of(5) == Timeout(5, 5, 5, 5, 5)
-    assert Timeout.of(None) == Timeout(None, None, None, None, None)
+    with pytest.raises(ValueError, match="at least 0 seconds, got nan"):
+        Timeout(float("nan"))
+    # As in httpx: a number by itself is for all of them.
+    assert Timeout(5, read=60, total=None) == Timeout(
+        connect=5, read=60, write=5, pool=5, total=None
+    )
+    assert Timeout(None) == Timeout.of(None)
+    assert pickle.loads(pickle.dumps(Timeout(5))) == replace(Timeout(5, read=7), read=5)
+    client = Client()
+    client.timeout = 5
+    assert client.timeout == Timeout(5)
+    client.headers = {"A": "b"}
+    assert client.build_request("GET", "http://h/").headers == {"A": "b"}
+    assert Timeout.of(5) == Timeout(connect=5, read=5, write=5, pool=5, total=5)
+    assert Timeout.of(None) == Timeout(connect=None, read=None, write=None, pool=None, total=None)
 
 
 def test_two_threads_two_loops() -> None:

@@ -1,11 +1,16 @@
 """What happens on a connection besides a request and its answer; servers in memory, no waiting."""
 
+import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from embedded_server import Certificates, start_server
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.http.running import in_loop
 from tulip_http import (
@@ -28,8 +33,10 @@ from tulip_http import (
     sleep,
     wait_all,
 )
+from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
-from tulip_sched.testing import virtual_time
+from tulip_poll import EventLoop
+from tulip_sched.testing import VirtualClock, virtual_time
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 REQUEST, HANG = Step.REQUEST, Step.HANG
@@ -69,6 +76,16 @@ class TestExpect:
             assert response.status_code == 417
             assert server.received[0].endswith(b"\r\n\r\n")
             assert client.stats().connections == 0  # whether it expects the body, nobody knows
+
+    @pytest.mark.parametrize("rest", [OK, b"nonsense\r\n", b"HTTP/1.1 413 No\r\n\r\n"])
+    @in_loop
+    async def test_an_answer_right_behind_the_servers_word(self, rest: bytes) -> None:
+        """The body's task is stopped before its first turn: nobody's failure, nothing is left."""
+        server = ScriptedServer([REQUEST, b"HTTP/1.1 100 Continue\r\n\r\n" + rest])
+        with on(server) as client:
+            with contextlib.suppress(RemoteProtocolError):
+                await client.put("http://h/", content=b"body", headers={"Expect": "100-continue"})
+            assert client.stats().connections == 0
 
     def test_a_server_that_does_not_know_it_gets_the_body_after_a_second(self) -> None:
         async def main() -> None:
@@ -224,6 +241,28 @@ class TestKeeping:
         with virtual_time():
             run(main())
 
+    def test_those_who_wait_do_not_keep_it_beyond_its_age(self) -> None:
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, 3.0, OK] * 9)
+            limits = Limits(max_age_seconds=5, max_connections=1)
+            with on(server, limits=limits) as client:
+                await wait_all([create_task(client.get("http://h/")) for _ in range(4)])
+                assert client.stats().opened == 2
+                assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
+    @in_loop
+    async def test_not_after_a_request_that_said_it_is_the_last(self) -> None:
+        with on(MockServer(lambda _: Answer())) as client:
+            for connection, kept in (("keep-alive", 1), ("close", 0), ("x, Close", 0)):
+                await client.get("http://h/", headers={"Connection": connection})
+                assert client.stats().connections == kept
+                async with client.stream("GET", "http://h/", headers={"Connection": connection}):
+                    pass
+                assert client.stats().idle == kept
+
     def test_no_longer_than_its_age(self) -> None:
         async def main() -> None:
             server = ScriptedServer([REQUEST, OK] * 9)
@@ -235,6 +274,46 @@ class TestKeeping:
 
         with virtual_time():
             run(main())
+
+    def test_idle_ones_are_closed_in_time_whatever_the_clock_shows(self) -> None:
+        """A sum of floats is not always the difference: the sweeper once came back forever."""
+
+        async def main() -> None:
+            with on(ScriptedServer(OK), limits=Limits(idle_seconds=0.05)) as client:
+                await client.get("http://h/")
+                await sleep(0.06)
+                assert client.stats().connections == 0
+
+        random = Random(1)
+        for _ in range(50):
+            with virtual_time(VirtualClock(random.random())):
+                run(main())
+
+
+def test_time_limits_cost_no_timer_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[float] = []
+    real = EventLoop.call_at
+
+    def call_at(
+        loop: EventLoop, when: float, callback: Callable[..., object], *args: object
+    ) -> Any:
+        timers.append(when)
+        return real(loop, when, callback, *args)
+
+    async def main() -> None:
+        with on(MockServer(lambda _: Answer(body=bytes(100_000)))) as client:
+            for number in range(100):
+                await client.get("http://h/")
+                async with client.stream("GET", "http://h/") as response:
+                    await response.read()
+                if number == 0:
+                    timers.clear()
+        assert client.stats().opened == 1
+
+    monkeypatch.setattr(EventLoop, "call_at", call_at)
+    with virtual_time():
+        run(main())
+    assert len(timers) <= 2
 
 
 class TestSpeed:
@@ -260,6 +339,15 @@ class TestSpeed:
     def test_a_drip_is_too_slow(self) -> None:
         with pytest.raises(ReadTimeout, match="less than 10 bytes per second for 10 s"):
             self.fetch([b"x", 1.0] * 1000)
+
+    @given(st.floats(0, 1e6), st.floats(0.001, 1e4), st.integers(0, 10**6), st.floats(0.01, 1e4))
+    def test_when_the_time_is_up_too_little_has_come(
+        self, now: float, seconds: float, size: int, first: float
+    ) -> None:
+        pace = Pace(10, seconds)
+        pace.wait(now)
+        pace.come(size, now + first)
+        assert pace.over(pace.wait(now + first))
 
     def test_what_the_caller_takes_does_not_count(self) -> None:
         assert self.fetch([b"x" * 10, 0.5] * 100, pause=30) == 1000
@@ -294,6 +382,18 @@ class TestGivingUp:
         with virtual_time():
             run(main())
 
+    def test_a_long_rest_is_not_read_although_it_comes_at_once(self) -> None:
+        async def main() -> None:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+            server = ScriptedServer([REQUEST, head, bytes(1_000_000), REQUEST, OK], OK)
+            with on(server) as client:
+                async with client.stream("GET", "http://h/"):
+                    pass
+                assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
     def test_a_cancelled_request(self) -> None:
         async def main() -> None:
             begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"
@@ -321,6 +421,32 @@ class TestGivingUp:
 
 
 class TestLine:
+    @pytest.mark.parametrize("fields", [{}, {"Connection": "close"}], ids=["kept", "closed"])
+    def test_who_may_not_be_served_holds_nobody_up_and_is_not_forgotten(
+        self, fields: dict[str, str]
+    ) -> None:
+        """One host has all the connections it may have; others go first, and then it goes on."""
+        seconds = {"a": 10, "b": 1, "c": 1}
+
+        async def handler(request: Request) -> Answer:
+            await sleep(seconds[request.url.host])
+            return Answer(headers=fields)
+
+        async def main() -> list[tuple[str, float]]:
+            ended: list[tuple[str, float]] = []
+
+            async def ask(host: str) -> None:
+                response = await client.get(f"http://{host}/", timeout=100)
+                ended.append((host, response.timings.total))
+
+            limits = Limits(max_connections=2, max_per_host=1)
+            with on(MockServer(handler), limits=limits) as client:
+                await wait_all([create_task(ask(host)) for host in "acab"])
+            return ended
+
+        with virtual_time():
+            assert run(main()) == [("c", 1), ("b", 2), ("a", 10), ("a", 20)]
+
     def test_one_alarm_sends_home_whom_it_must(self) -> None:
         async def main() -> list[str]:
             ended: list[str] = []
@@ -424,6 +550,40 @@ class TestForms:
         form = request.stream._source
         assert b"\r\nX" not in form._parts[0].head  # type: ignore[union-attr]
         assert form._parts[0].head.count(b"\r\n") == 4  # type: ignore[union-attr]
+
+    @given(
+        st.lists(st.tuples(st.text(max_size=9), st.text() | st.binary())),
+        st.lists(
+            st.tuples(st.text(max_size=9), st.tuples(st.text(), st.binary(), st.text())), min_size=1
+        ),
+    )
+    def test_whatever_names_and_values(
+        self, data: list[tuple[str, str | bytes]], files: list[tuple[str, tuple[str, bytes, str]]]
+    ) -> None:
+        """Each part is where it belongs: no name, and no content, begins another."""
+        request = Request("POST", "http://h/", data=data, files=files)
+
+        async def body() -> bytes:
+            assert request.stream is not None
+            return b"".join([piece async for piece in request.stream.pieces()])
+
+        sent = run(body())
+        assert request.headers["content-length"] == str(len(sent))
+        boundary = request.headers["content-type"].partition("boundary=")[2].encode()
+        _, *parts, last = sent.split(b"--" + boundary)
+        assert last == b"--\r\n"
+        heads, contents = zip(*(part.split(b"\r\n\r\n", 1) for part in parts), strict=True)
+        values = [*(value for _, value in data), *(file[1] for _, file in files)]
+        assert [each[:-2] for each in contents] == [
+            value.encode() if isinstance(value, str) else value for value in values
+        ]
+        assert [head.count(b"\r\n") for head in heads] == [1] * len(data) + [2] * len(files)
+        assert [head.count(b'"') for head in heads[: len(data)]] == [2] * len(data)
+
+    def test_no_files_are_no_form_with_files(self) -> None:
+        request = Request("POST", "http://h/", data={"a": "b"}, files={})
+        assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert Request("POST", "http://h/", files=[]).headers["content-length"] == "0"
 
     def test_one_body(self) -> None:
         for other in ({"json": 1}, {"content": b"x"}):

@@ -6,6 +6,8 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from tests.http.running import Script, in_loop
 from tests.opponents.nginx import Nginx
 from tulip_http import Client, DecodingError, Limits, ResponseTooLarge
+from tulip_http.bodies import _decode
 from tulip_http.bodies._decode import BodyDecoder, accepted_codings, decode_whole, decoder_for
 
 TEXT = b"a line of text, again and again\n" * 500 + random.Random(1).randbytes(20_000)
@@ -86,6 +89,12 @@ class TestCoding:
         with pytest.raises(DecodingError, match="ends too early"):
             decode_whole(body[:-10], decoder(coding), None)
 
+    def test_more_after_the_end(self, coding: str, encode: Encode) -> None:
+        """curl refuses it, too."""
+        for pieces in ([encode(TEXT), b"garbage"], [encode(TEXT) + b"garbage"]):
+            with pytest.raises(DecodingError):
+                decode(pieces, coding)
+
     def test_garbage(self, coding: str, encode: Encode) -> None:
         with pytest.raises(DecodingError, match=r"cannot be decoded|ends too early"):
             decode_whole(b"this is not compressed at all, is it?", decoder(coding), None)
@@ -104,6 +113,52 @@ class TestCoding:
             tracemalloc.stop()
         with pytest.raises(ResponseTooLarge, match="max_ratio"):
             decode_whole(bomb, decoder(coding, 20), None)
+
+
+class Counting:
+    """A stream that counts what it is given."""
+
+    given = 0
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        Counting.given += len(data)
+        decompressed: bytes = self._stream.decompress(data, most)
+        return decompressed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+@pytest.mark.parametrize(
+    "coding, body, times",
+    [
+        ("gzip", gzip.compress(b"") * 20_000, 60),
+        ("gzip", gzip.compress(TEXT) * 50, 3),
+        ("gzip", gzip.compress(random.Random(2).randbytes(1 << 20)), 3),
+        ("zstd", b"\x28\xb5\x2f\xfd\x20\0\1\0\0" * 20_000, 120),
+    ],
+    ids=["empty members", "members", "no gain", "empty frames"],
+)
+@pytest.mark.parametrize("piece", [1 << 30, 1 << 18, 1 << 12])
+def test_the_work_is_in_proportion_to_the_body(
+    coding: str, body: bytes, times: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream copies what it does not use: of a whole body, for each member, that is endless."""
+    accepted_codings()
+    if coding == "zstd":
+        module = _decode._zstd_module() or pytest.skip("`pip install backports.zstd`")
+        wrapped = SimpleNamespace(ZstdDecompressor=lambda: Counting(module.ZstdDecompressor()))
+        monkeypatch.setattr(_decode, "_zstd_module", lambda: wrapped)
+    else:
+        real = zlib.decompressobj
+        wrapped = SimpleNamespace(decompressobj=lambda window: Counting(real(window)))
+        monkeypatch.setattr(_decode, "zlib", wrapped)
+    Counting.given = 0
+    decode((body[at : at + piece] for at in range(0, len(body), piece)), coding)
+    assert Counting.given < times * len(body)
 
 
 def test_no_decoder_where_nothing_is_encoded() -> None:

@@ -1,13 +1,15 @@
 """The client against a real nginx, plain and over TLS."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from tests.http.running import in_loop
 from tests.opponents.certificates import Certificates
 from tests.opponents.nginx import BIG_BYTES, MARK_EVERY, Nginx
+from tests.opponents.proxies import tinyproxy
 from tulip_http import (
     CertificateError,
     Client,
@@ -122,6 +124,49 @@ async def test_uploads(url: Callable[[str], str], client: Client) -> None:
         assert (await client.get(url("/uploads/file.bin"))).content == body
         response = await client.delete(url("/uploads/file.bin"))
         assert response.status_code == 204
+
+
+@in_loop
+async def test_a_refusal_comes_back_although_the_upload_still_runs(
+    url: Callable[[str], str], client: Client
+) -> None:
+    """nginx takes 1 MB unless told otherwise, and no POST for a file; it answers at once."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(65536)
+
+    with client:
+        response = await client.post(url("/hello.txt"), content=bytes(50_000_000))
+        assert (response.status_code, "Too Large" in response.text) == (413, True)
+        response = await client.post(url("/hello.txt"), content=endless())
+        assert (response.status_code, "Not Allowed" in response.text) == (405, True)
+        expecting = {"Expect": "100-continue"}
+        body = iter([b"never asked for"])
+        length = {"Content-Length": "50000000"}
+        response = await client.post(url("/hello.txt"), content=body, headers=expecting | length)
+        assert response.status_code == 413
+        assert next(body) == b"never asked for"
+        assert (await client.get(url("/hello.txt"))).status_code == 200
+
+
+@pytest.mark.slow
+@in_loop
+async def test_a_tunnel_through_a_real_proxy(nginx: Nginx, tmp_path: Path) -> None:
+    with tinyproxy(tmp_path) as port:
+        async with Client() as client:
+            opening = client.stream(
+                "CONNECT", f"http://127.0.0.1:{port}/", target=f"127.0.0.1:{nginx.port}"
+            )
+            async with opening as response:
+                assert response.status_code == 200
+                transport = response.detach()
+            await transport.send(b"GET /hello.txt HTTP/1.0\r\n\r\n")
+            answer = b""
+            while data := await transport.recv(65536):
+                answer += data
+            await transport.aclose()
+        assert answer.endswith(b"\r\n\r\nhello from nginx\n")
 
 
 @in_loop

@@ -1,7 +1,11 @@
 """Every row of the table of odd responses, and every way to cut or garble a response."""
 
+import contextlib
 import http.client
 import io
+import socket
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http.odd_responses import OK, OTHERS, TABLE, Odd, page
+from tests.opponents import need
 from tulip_http import Client, HTTPError, Limits, RemoteProtocolError, Response, run, sleep
 from tulip_http.testing import ScriptedServer, Step
 from tulip_sched.testing import virtual_time
@@ -21,12 +26,21 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 class Outcome:
     """What became of a request, and of the one after it."""
 
-    def __init__(self, data: bytes, *, closes: bool, method: str = "GET", piece: int = 65536):
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        closes: bool,
+        method: str = "GET",
+        piece: int = 65536,
+        early: bool = False,
+    ) -> None:
         self.error: HTTPError | None = None
         self.response: Response | None = None
         self.kept = False
         last = [] if closes else [Step.HANG]
-        self._server = ScriptedServer([Step.REQUEST, data, *last], GOOD, piece=piece)
+        first: list[bytes | Step] = [data, Step.REQUEST] if early else [Step.REQUEST, data]
+        self._server = ScriptedServer([*first, *last], GOOD, piece=piece)
         with virtual_time():
             run(self._ask(method))
 
@@ -48,7 +62,7 @@ def test_the_table(odd: Odd, piece: int) -> None:
     """However the bytes are cut. (What comes late after the end is noticed by the next request.)"""
     if piece == 1 and len(odd.data) > 2000:
         piece = 1000  # a byte at a time takes too long
-    outcome = Outcome(odd.data, closes=odd.closes, method=odd.method, piece=piece)
+    outcome = Outcome(odd.data, closes=odd.closes, method=odd.method, piece=piece, early=odd.early)
     if odd.body is None:
         assert isinstance(outcome.error, RemoteProtocolError)
         assert outcome.error.request is not None
@@ -95,6 +109,42 @@ def by_http_client(odd: Odd) -> bytes | None:
         return None
     finally:
         response.close()
+
+
+def by_curl(odd: Odd) -> bytes | None:
+    """Ask curl. What we refuse is followed by a close, so that nobody waits for more."""
+    curl = need.program("curl", package="curl")
+    closes = odd.closes or odd.body is None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=answer_once, args=(listener, odd, closes))
+        server.start()
+        options = ["--disable", "--silent", "--http1.1", "--noproxy", "*"]
+        options += ["--head", "--output", "/dev/null"] if odd.method == "HEAD" else []
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        done = subprocess.run([curl, *options, url], stdout=subprocess.PIPE, check=False)
+        server.join()
+    return None if done.returncode else done.stdout
+
+
+def answer_once(listener: socket.socket, odd: Odd, closes: bool) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):  # curl may have seen enough
+        if not odd.early:
+            connection.recv(65536)
+        connection.sendall(odd.data)
+        if closes:
+            connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+
+@pytest.mark.slow
+def test_curl_on_the_same_table() -> None:
+    curl = need.program("curl", package="curl")
+    version = subprocess.run([curl, "--version"], capture_output=True, text=True, check=True)
+    if not version.stdout.startswith("curl 7.88."):
+        pytest.skip(f"the column is that of curl 7.88, here is {version.stdout.split()[1]}")
+    test_others_on_the_same_table("curl", by_curl)
 
 
 @pytest.mark.parametrize("name, reader", [("h11", by_h11), ("http.client", by_http_client)])

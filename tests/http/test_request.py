@@ -1,5 +1,6 @@
 """Requests: what a caller passes, and what can never be sent."""
 
+import io
 import pickle
 from typing import Any
 
@@ -19,6 +20,10 @@ from tulip_http._request import Request
         ({"json": {"a": [1, None]}}, b'{"a":[1,null]}', "application/json"),
         ({"data": {"a": "b c", "d": [1, 2]}}, b"a=b+c&d=1&d=2", None),
         ({"data": [("a", True), ("b", None)]}, b"a=true&b=", None),
+        ({"data": {"a": b"\xff ", "b": ("c", b"d")}}, b"a=%FF+&b=c&b=d", None),
+        ({"data": {"a": {1: 2}.keys()}}, b"a=1", None),
+        ({"data": '{"as it": "is"}'}, b'{"as it": "is"}', None),
+        ({"data": b"a=%20\xff"}, b"a=%20\xff", None),
         ({"content": b"", "headers": {"content-type": "text/x"}}, b"", "text/x"),
         ({"json": 0, "headers": {"content-type": "text/x"}}, b"0", "text/x"),
     ],
@@ -42,6 +47,21 @@ def test_one_body_only() -> None:
         Request("POST", "http://h/", content=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="JSON"):
         Request("POST", "http://h/", json=float("nan"))
+
+
+@pytest.mark.parametrize("fields", [5, [1], ["ab"], [("a", "b", "c")], {"a": {"b": 1}}])
+@pytest.mark.parametrize("where", ["params", "data"])
+def test_fields_are_a_mapping_or_pairs(where: str, fields: Any) -> None:
+    with pytest.raises(TypeError, match="mapping"):
+        Request("POST", "http://h/", **{where: fields})
+    with pytest.raises(TypeError, match="mapping"):
+        Request("POST", "http://h/", data=fields, files={"f": b"x"})
+
+
+def test_what_is_no_form_is_pointed_to_content() -> None:
+    for data in (io.BytesIO(b"line\n"), iter([b"piece"])):
+        with pytest.raises(TypeError, match="is content"):
+            Request("POST", "http://h/", data=data)  # type: ignore[arg-type]
 
 
 def test_no_length_where_none_is_expected() -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 import tulip_http
+from tests.opponents.certificates import Certificates
 from tests.opponents.nginx import Nginx
-from tulip_http import ConnectError, run
+from tulip_http import CertificateError, ConnectError, Limits, ResponseTooLarge, run
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options", "head"])
@@ -14,6 +15,26 @@ def test_each_method(nginx: Nginx, method: str) -> None:
     assert response.status_code == 200
     if method != "head":
         assert response.text == f"{method.upper()} /request yes"
+
+
+def test_a_stream(nginx: Nginx) -> None:
+    with tulip_http.stream("GET", nginx.url("/medium.bin"), timeout=5) as response:
+        assert response.status_code == 200
+        assert sum(map(len, response.iter_bytes())) == 1 << 20
+    with tulip_http.stream("GET", nginx.url("/big.bin")) as response:
+        assert next(response.iter_bytes())
+
+
+def test_whom_to_trust_and_how_much_to_take(nginx: Nginx, certificates: Certificates) -> None:
+    url = nginx.tls_url("/hello.txt")
+    for tls in (False, certificates.client_context()):
+        assert tulip_http.get(url, tls=tls).text == "hello from nginx\n"
+        with tulip_http.stream("GET", url, tls=tls) as response:
+            assert response.read() == b"hello from nginx\n"
+    with pytest.raises(CertificateError):
+        tulip_http.get(url)
+    with pytest.raises(ResponseTooLarge):
+        tulip_http.get(nginx.url("/hello.txt"), limits=Limits(max_body=5))
 
 
 def test_errors_come_out() -> None:

@@ -1,6 +1,10 @@
 """The same requests to every server that people run."""
 
+import email
+import io
 from collections.abc import Iterator
+from email.policy import HTTP
+from typing import Any
 
 import pytest
 
@@ -84,3 +88,35 @@ async def test_bodies_that_are_sent(server: servers.Server) -> None:
         if server.echoes:
             assert response.content == body
         assert (await client.get(server.url("/hello.txt"))).status_code == 200
+
+
+@in_loop
+async def test_trailers_do_no_harm(server: servers.Server) -> None:
+    """Whoever does not want them drops them, and the next request is where it belongs."""
+    async with Client() as client:
+        for _ in range(2):
+            response = await client.post(
+                server.url("/echo"), content=[b"one ", b"two"], trailers={"X-Sum": "7"}
+            )
+            if server.echoes:
+                assert response.text == "one two"
+        assert (await client.get(server.url("/hello.txt"))).text == "hello from nginx\n"
+
+
+@in_loop
+async def test_a_form_with_files_arrives(server: servers.Server) -> None:
+    """As Python's own reader of MIME sees it."""
+    files: dict[str, Any] = {"a": ('ü"\r\n.bin', b"a"), "b": io.BytesIO(b"x" * 300_000)}
+    fields: dict[str, Any] = {"n": "ä", "m": [1, 2]}
+    async with Client() as client:
+        response = await client.post(server.url("/echo"), data=fields, files=files)
+        media_type = response.request.headers["content-type"]
+        if server.echoes:
+            head = f"Content-Type: {media_type}\r\n\r\n".encode()
+            parts: Any
+            parts = email.message_from_bytes(head + response.content, policy=HTTP).get_payload()
+            names = [part.get_param("name", header="content-disposition") for part in parts]
+            assert names == ["n", "m", "m", "a", "b"]
+            contents = [part.get_payload(decode=True) for part in parts]
+            assert contents[:4] == ["ä".encode(), b"1", b"2", b"a"]
+            assert contents[4] == b"x" * 300_000

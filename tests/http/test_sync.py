@@ -1,13 +1,76 @@
 """The client for programs without coroutines."""
 
+import inspect
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from tests.opponents.nginx import Nginx
-from tulip_http import ClientClosed, ConnectError, Limits, SyncClient, run
+from tulip_http import (
+    URL,
+    Client,
+    ClientClosed,
+    ClientOptions,
+    ConnectError,
+    Limits,
+    RequestOptions,
+    RequestParts,
+    Response,
+    SyncClient,
+    SyncResponse,
+    Timeout,
+    run,
+)
 from tulip_http.testing import Answer, MockServer, ScriptedServer, Step
+
+UNPACKED: dict[str, set[str]] = {
+    "Unpack[ClientOptions]": {*ClientOptions.__annotations__},
+    "Unpack[RequestParts]": {*RequestParts.__annotations__},
+    "Unpack[RequestOptions]": {*RequestParts.__annotations__, *RequestOptions.__annotations__},
+}
+
+
+def parameters(function: Any) -> set[str]:
+    """Return the names, those of unpacked options included."""
+    names: set[str] = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        names |= UNPACKED.get(str(parameter.annotation), {name})
+    return names
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", sorted({"__init__", *public(Client)}))
+def test_the_signatures_are_the_clients(name: str) -> None:
+    ours, theirs = getattr(SyncClient, name), getattr(Client, name)
+    if callable(ours):
+        assert parameters(ours) == parameters(theirs)
+
+
+def test_a_streamed_response_has_what_a_response_has() -> None:
+    coroutines = {"read_chunk", "read_raw", "read_text", "read_line", "detach"}
+    assert public(Response) - coroutines <= public(SyncResponse)
+
+
+def test_what_a_client_has_in_common_can_be_changed() -> None:
+    server = MockServer(lambda request: Answer(body=str(request.headers.multi_items()).encode()))
+    with SyncClient(connect=server.connect) as client:
+        client.base_url = URL("http://h/a")
+        client.headers = {"A": "b"}
+        client.params = {"c": "d"}
+        client.timeout = 5
+        assert client.timeout == Timeout(5)
+        response = client.get("x")
+        assert response.url == "http://h/a/x?c=d"
+        assert response.text == "[('Host', 'h'), ('A', 'b')]"
+        assert client.base_url == "http://h/a"
+        assert client.params == {"c": "d"}
+        client.headers["A"] = "e"
+        assert client.build_request("GET", "y").headers == {"A": "e"}
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options", "head"])
@@ -35,6 +98,26 @@ def test_streams(nginx: Nginx) -> None:
             assert b"".join(response.iter_raw()).startswith(b"\x1f\x8b")
         with client.stream("GET", nginx.url("/hello.txt")) as response:
             assert response.read() == b"hello from nginx\n"
+            assert response.content == b"hello from nginx\n"
+            response.encoding = "ascii"
+            assert (response.text, response.encoding) == ("hello from nginx\n", "ascii")
+            with pytest.raises(ValueError, match="is not JSON"):
+                response.json()
+            assert response.url == nginx.url("/hello.txt")
+            assert (response.reason_phrase, response.http_version) == ("OK", "HTTP/1.1")
+            assert response.is_closed
+            assert response.is_success
+            assert not response.is_error
+            assert not response.is_redirect
+            assert response.request.method == "GET"
+            assert response.connection.peer_address == ("127.0.0.1", nginx.port)
+            assert response.elapsed.total_seconds() <= response.timings.total
+            assert response.trailers == {}
+        with client.stream("GET", nginx.url("/medium.bin")) as response:
+            sizes = [len(piece) for piece in response.iter_bytes(chunk_size=100_000)]
+            assert sizes == [100_000] * 10 + [48576]
+        with client.stream("GET", nginx.url("/medium.bin")) as response:
+            assert sum(map(len, response.iter_raw(1 << 19))) == 1 << 20
         with client.stream("GET", nginx.url("/big.bin")) as response:
             assert next(response.iter_bytes())
 
@@ -43,7 +126,7 @@ def test_errors_come_out() -> None:
     with SyncClient() as client:
         with pytest.raises(ConnectError):
             client.get("http://127.0.0.1:1/")
-        request = client._client.build_request("GET", "http://127.0.0.1:1/")
+        request = client.build_request("GET", "http://127.0.0.1:1/")
         with pytest.raises(ConnectError):
             client.send(request)
     with pytest.raises(ClientClosed):

@@ -2,6 +2,9 @@
 
 import pickle
 import re
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -137,22 +140,40 @@ def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
 
 
 def test_web_platform_cases() -> None:
-    """Every absolute http(s) case of the corpus comes out as a browser reads it."""
-    checked = 0
-    for case in url_cases():
-        text = case["input"]
-        if case.get("base") or any(c in text.strip() for c in "\r\n\0"):
-            continue
-        if case.get("failure"):
-            with pytest.raises((InvalidURL, UnsupportedProtocol)):
-                URL(text)
-        elif case["protocol"] in {"http:", "https:"}:
-            url = URL(text)
-            assert url.netloc == case["host"], text
-            assert url.path == case["pathname"], text
-            assert f"?{url.query}".removesuffix("None") in {case["search"], "?"}, text
-        else:
-            with pytest.raises(UnsupportedProtocol):
-                URL(text)
-        checked += 1
-    assert checked > 300
+    """Every case of the corpus comes out as a browser reads it, as far as it is for http(s)."""
+    counts = Counter(web_platform_case(case) for case in url_cases())
+    assert counts["read"] > 200
+    assert counts["refused"] > 400
+    assert 0 < counts["line end"] < 30
+
+
+def web_platform_case(case: dict[str, Any]) -> str:
+    """Check one case, and say of what kind it is."""
+    text, base = case["input"], case.get("base")
+    if base is not None and not base.startswith(("http:", "https:")):
+        with pytest.raises((InvalidURL, UnsupportedProtocol)):
+            URL(base)  # so there is nothing to join to; what is absolute needs no base
+        if case.get("failure") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text.strip()) is None:
+            return "other base"
+        base = None
+
+    def url() -> URL:
+        return URL(text) if base is None else URL(base).join(text)
+
+    if re.search(r"[\r\n\0]", text.strip()):
+        with pytest.raises(InvalidURL, match="line end or NUL"):
+            url()  # the one thing in which we are stricter, on purpose
+        return "line end"
+    if case.get("failure") or case["protocol"] not in {"http:", "https:"}:
+        with pytest.raises((InvalidURL, UnsupportedProtocol)):
+            url()
+        return "refused"
+    found = url()
+    assert found.netloc == case["host"], case
+    assert found.path == case["pathname"], case
+    assert f"?{found.query or ''}".rstrip("?") == case["search"], case
+    assert f"#{found.fragment or ''}".rstrip("#") == case["hash"], case
+    assert found.username == unquote(case["username"]), case
+    assert found.password == unquote(case["password"]), case
+    assert f"{found.scheme}:" == case["protocol"], case
+    return "read"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.http.corpora import ResponseCase, response_cases
 from tulip_http._errors import RemoteProtocolError
+from tulip_http._headers import Headers
 from tulip_http.wire._http1 import ResponseParser, serialize_chunk, serialize_head
 
 
@@ -146,9 +147,10 @@ class TestResponse:
     ) -> None:
         whole = outcome(parse([data], method))[:-1]
         for more in (b"garbage", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nfoo", b"\0"):
-            parser = parse([data + more], method)
-            assert outcome(parser)[:-1] == whole
-            assert not parser.keep_alive
+            for at in range(len(data) + 1):  # with any part of the answer, or by itself
+                parser = parse(filter(None, [data[:at], data[at:] + more]), method)
+                assert outcome(parser)[:-1] == whole
+                assert not parser.keep_alive, at
 
     def test_one_after_the_other(self, data: bytes, method: str, body: bytes, kept: bool) -> None:
         parser = ResponseParser()
@@ -219,12 +221,14 @@ NOT_HTTP = {
     b"\x15\x03\x01\x00\x02\x02\x16": r"status line b'\\x15\\x03\\x01",
     b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n": r"header line b'no colon here' has no colon",
     b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n": r"header name b'A ' is not a token",
-    b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n": r"b' folded' continues the line before it",
+    b"HTTP/1.1 200 OK\r\n folded\r\n\r\n": r"b' folded' continues the line before it",
+    b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\n": r"Content-Length b'' is not a length",
     b"HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n": r"header b'A: b\\x00c' contains a control",
     b"HTTP/1.1 200 OK\r\nA: b\rB: c\r\n\r\n": r"header b'A: b\\rB: c' contains a control",
     b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n": r"Content-Length b'-5' is not a length",
     b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n": r"Content-Length b'\+5' is not a length",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n": r"Content-Length b'5, 5'",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n": r"Content-Length b'5, 6'",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x, x\r\n\r\n": r"Content-Length b'x'",
     b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n": r"Content-Length b'' is not a length",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n": (
         r"Content-Length is given 2 times: b'5, 6'"
@@ -247,6 +251,57 @@ def test_what_is_not_http_is_named(data: bytes) -> None:
     # Byte by byte it is refused as early as possible, so the line may be shorter in the message.
     with pytest.raises(RemoteProtocolError):
         parse(data[i : i + 1] for i in range(len(data)))
+
+
+MENDED = {
+    b"A: b\r\n c\r\n\t  d \r\n": [("A", "b c d")],
+    b"A: b\n c\n": [("A", "b c")],
+    b"A:\r\n b\r\n": [("A", "b")],
+    b"A: b\r\n \r\nB: c\r\n": [("A", "b"), ("B", "c")],
+    b"Content-Length: 2\r\nA: b\r\ncontent-length:2\r\n": [("A", "b")],
+    b"Content-Length: 2 , 2\r\nContent-Length: 2\r\n": [],
+    b"Content-Length: 2,2\r\nA: b\r\n c\r\n": [("A", "b c")],
+}
+
+
+@pytest.mark.parametrize("early", [b"", b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nA: b\r\n\r\n"])
+@pytest.mark.parametrize("fields", MENDED)
+def test_what_leaves_no_doubt_is_mended(fields: bytes, early: bytes) -> None:
+    """RFC 9112 section 5.2 (folded lines), RFC 9110 section 8.6 (the same length again)."""
+    length = b"" if b"ength" in fields else b"Content-Length: 2\r\n"
+    data = early + b"HTTP/1.1 200 OK\r\n" + fields + length + b"\r\nhi"
+    for end in range(len(data)):
+        for pieces in ([data[:end], data[end:]], [data[i : i + 1] for i in range(len(data))]):
+            parser = ResponseParser()
+            for turn in range(2):  # the second answer on the connection fares no worse
+                body = b""
+                parser.start("GET")
+                for piece in filter(None, pieces):
+                    parser.feed(piece)
+                    body += parser.take_body()
+                assert parser.head is not None, (pieces, turn)
+                found = Headers.from_wire(parser.head.fields)
+                assert found.pop("content-length") == "2"
+                assert found.multi_items() == MENDED[fields]
+                assert (parser.complete, parser.keep_alive, body) == (True, True, b"hi")
+                assert len(parser.interim) == (2 if early else 0)
+
+
+@pytest.mark.parametrize("fields", [b"A: b\r\n c\r\nD\0: e\r\n", b"A: b\r\n c\0\r\n"])
+def test_mending_does_not_let_through_what_else_is_wrong(fields: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        parse([b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n"])
+
+
+def test_what_may_be_mended_is_bounded_and_may_be_cut_short() -> None:
+    parser = ResponseParser()
+    parser.feed(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n")
+    with pytest.raises(RemoteProtocolError, match="closed inside the response head"):
+        parser.feed_eof()
+    for _ in range(65):
+        parser.feed(b" x" * 500)
+    with pytest.raises(RemoteProtocolError, match="larger than 65536 bytes"):
+        parser.feed(b" x" * 500)
 
 
 ENDLESS = {

@@ -53,6 +53,7 @@ from tulip_http import (
     ResponseNotRead,
     ResponseStream,
     ResponseTooLarge,
+    ScriptOptions,
     Semaphore,
     StreamClosed,
     StreamConsumed,
@@ -302,6 +303,9 @@ def write_a_script(base: str) -> list[str]:
         tulip_http.request("GET", f"{base}/lines"),
     ]
     assert [len(other.content) for other in others] == [0, 1, 1, 8, 8, 8]
+    options: ScriptOptions = {"tls": False, "limits": Limits(max_body=100), "timeout": Timeout(5)}
+    with tulip_http.stream("GET", f"{base}/lines", **options) as streamed:
+        assert [len(piece) for piece in streamed.iter_bytes(chunk_size=5)] == [5, 3]
     return [page.text, echo.text]
 
 

@@ -48,6 +48,10 @@ def without_coroutines() -> Recording:
             assert_type(streamed, SyncResponse)
             assert_type(streamed.iter_bytes(), Iterator[bytes])
             assert b"".join(streamed.iter_raw()) == b"/c"
+            assert_type(streamed.url, URL)
+        client.headers["X-A"] = "b"
+        client.timeout = 5
+        assert client.build_request("GET", "http://h/").headers["x-a"] == "b"
         stats = client.stats()
         assert_type(stats, Stats)
         assert (stats.exchanges, stats.opened) == (3, 1)

@@ -16,10 +16,10 @@ verify no certificates unless told so.
 From the layer below it re-exports what its users cannot do without: the coroutine decorator and
 type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaphore for crawlers.
 
-Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_settings`, `_timeouts`,
-`_limits`, ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`,
-`_deadlines`, `_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`,
-`_pool`, `_client`, `_loop_thread`, `_sync`, `_scripts`, ``cli/``; and apart, for tests,
+Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
+``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
+`_failures`, `_upload`, `_sending`, `_upgraded`, `_connection`, `_opening`, `_line`, `_pool`,
+`_client`, `_loop_thread`, `_sync_response`, `_sync`, `_scripts`, ``cli/``; and apart, for tests,
 ``testing/``.
 """
 
@@ -58,8 +58,20 @@ from tulip_http._info import ConnectionInfo, Stats, Timings
 from tulip_http._limits import Limits
 from tulip_http._request import Interim, Request
 from tulip_http._response import Response
-from tulip_http._scripts import delete, get, head, options, patch, post, put, request
-from tulip_http._sync import ClientOptions, SyncClient, SyncResponse
+from tulip_http._scripts import (
+    ScriptOptions,
+    delete,
+    get,
+    head,
+    options,
+    patch,
+    post,
+    put,
+    request,
+    stream,
+)
+from tulip_http._sync import ClientOptions, SyncClient
+from tulip_http._sync_response import SyncResponse
 from tulip_http._timeouts import Timeout
 from tulip_http._url import URL, Origin
 from tulip_net import (
@@ -129,6 +141,7 @@ __all__ = [
     "ResponseNotRead",
     "ResponseStream",
     "ResponseTooLarge",
+    "ScriptOptions",
     "Semaphore",
     "Stats",
     "StreamClosed",
@@ -165,6 +178,7 @@ __all__ = [
     "run",
     "shield",
     "sleep",
+    "stream",
     "wait_all",
     "wait_any",
     "wait_for",

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, TypedDict, final
 from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._limits import DEFAULT_LIMITS, Limits
+from tulip_http._opening import checked_tls
 from tulip_http._pool import Pool
 from tulip_http._request import Interim, Request, TrailerTypes
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._url import URL
 from tulip_http.bodies._decode import accepted_codings
-from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_pairs
+from tulip_http.bodies._encode import ContentTypes, DataTypes, ParamTypes, encode_pairs
 from tulip_http.bodies._stream import StreamTypes
 from tulip_net import Coroutine, Gen, coroutine, current_context
 
@@ -52,7 +53,7 @@ class RequestParts(TypedDict, total=False):
         params: Added to the URL's query.
         headers: Replace the client's of the same name.
         content: Body as bytes, text, an open file, or an iterable of bytes; see `Request`.
-        data: Body as a form.
+        data: Body as a form: a mapping, pairs, or text or bytes that are encoded already.
         json: Body as JSON.
         files: Files of a form, of which ``data`` has the other fields.
         trailers: Fields to send after a body that goes out in chunks.
@@ -64,7 +65,7 @@ class RequestParts(TypedDict, total=False):
     params: ParamTypes | None
     headers: HeaderTypes | None
     content: ContentTypes | StreamTypes | None
-    data: ParamTypes | None
+    data: DataTypes | None
     json: object
     files: FilesTypes | None
     trailers: TrailerTypes | None
@@ -111,7 +112,7 @@ class Client:
     A client belongs to the event loop on which it is used; use one per thread.
     """
 
-    __slots__ = ("_pool", "base_url", "headers", "params", "timeout")
+    __slots__ = ("_headers", "_pool", "_usual_timeout", "base_url", "params")
 
     def __init__(
         self,
@@ -125,10 +126,28 @@ class Client:
         connect: Connect | None = None,
     ) -> None:
         self.base_url: URL | None = None if base_url is None else URL(base_url)
-        self.headers: Headers = _merged(_default_headers(), headers)
+        self._headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
-        self.timeout: Timeout = Timeout.of(timeout)
-        self._pool = Pool(limits, tls, connect)
+        self._usual_timeout = Timeout.of(timeout)
+        self._pool = Pool(limits, checked_tls(tls), connect)
+
+    @property
+    def headers(self) -> Headers:
+        """What is sent with each request. Setting it replaces all, the default ones included."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: HeaderTypes) -> None:
+        self._headers = Headers(headers)
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of each request that brings none of its own."""
+        return self._usual_timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None:
+        self._usual_timeout = Timeout.of(timeout)
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a GET request; see `request`."""
@@ -236,7 +255,7 @@ class Client:
             every = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
             parts["params"] = every
         headers = parts.get("headers")
-        parts["headers"] = self.headers if headers is None else _merged(self.headers, headers)
+        parts["headers"] = self._headers if headers is None else _merged(self._headers, headers)
         return Request(method, url, **parts)
 
     @coroutine
@@ -247,7 +266,7 @@ class Client:
         return (yield from self._send(request, self._timeout(timeout), True))
 
     def _timeout(self, timeout: TimeoutTypes | Default) -> Timeout:
-        return self.timeout if isinstance(timeout, Default) else Timeout.of(timeout)
+        return self._usual_timeout if isinstance(timeout, Default) else Timeout.of(timeout)
 
     @coroutine
     def _send(self, request: Request, timeout: Timeout, whole: bool) -> Gen[Response]:

@@ -292,7 +292,7 @@ class Connection:
         self.free_since = now = self._loop.time()
         self._deadlines.clear()
         # A body that was held back: whether the server still expects it, nobody knows.
-        if self._parser.keep_alive and self._sending.complete():
+        if self._parser.keep_alive and self._sending.complete() and not self._sending.last:
             self._hand_over()
         else:
             self.close()

@@ -12,7 +12,7 @@ request again is harmless because the server cannot have acted on it (`safe_to_r
         RequestError
             UnsupportedProtocol         you: neither http nor https
             ClientClosed                you: the client was closed before, or meanwhile
-            DecodingError               the server: the body is not what its headers say
+            DecodingError               the server: the body is not what its headers say, or no JSON
             ResponseTooLarge            the server: more than the limits you set
             TransportError
                 TimeoutException        the world: too slow
@@ -105,9 +105,8 @@ class ClientClosed(RequestError):
     """The client was closed, before the request or while it was under way."""
 
 
-@final
 class DecodingError(RequestError):
-    """The body is not in the form that its headers announce."""
+    """The body is not in the form that its headers announce, or not the JSON that was asked for."""
 
     phase = "response"
 

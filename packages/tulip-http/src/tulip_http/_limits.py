@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Final, final
 
-from tulip_http._settings import Settings
-from tulip_http._typing import override
 from tulip_http.wire._http1 import MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 
-_AT_LEAST_ONE: Final = frozenset(
-    {
-        "max_connections",
-        "max_head_bytes",
-        "max_head_fields",
-        "max_per_host",
-        "max_ratio",
-        "min_speed",
-    }
-)
+_AT_LEAST_ONE: Final = frozenset({"max_connections", "max_per_host", "max_ratio", "min_speed"})
 
 
 @final
-class Limits(Settings):
+@dataclass(frozen=True)
+class Limits:
     """Most of everything; None for no limit.
 
     Attributes:
@@ -55,13 +46,12 @@ class Limits(Settings):
     max_head_bytes: int = MAX_HEAD_BYTES
     max_head_fields: int = MAX_HEAD_FIELDS
 
-    @override
-    def _check(self) -> None:
-        for name in self.__match_args__:
-            value = getattr(self, name)
-            least = 1 if name in _AT_LEAST_ONE else 0
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.type == "int" or field.name in _AT_LEAST_ONE else 0
             if value is not None and not value >= least:
-                raise ValueError(f"the limit {name} must be at least {least}, got {value!r}")
+                raise ValueError(f"the limit {field.name} must be at least {least}, got {value!r}")
 
 
 DEFAULT_LIMITS: Final = Limits()

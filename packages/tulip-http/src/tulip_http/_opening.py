@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from tulip_http._errors import CertificateError, ConnectError
+from tulip_http._errors import CertificateError, ConnectError, HTTPError
 from tulip_http._info import ConnectionInfo
 from tulip_net import CertificateError as NetCertificateError
 from tulip_net import (
@@ -55,10 +55,23 @@ def open_transport(
         if not origin.port:
             raise ConnectError(f"port 0 of {origin} cannot be connected to")
         return (yield from _Opening().run(origin, tls))
+    except HTTPError:  # of a caller's own way to connect; some are an OSError, too
+        raise
     except NetCertificateError as error:
         raise CertificateError(str(error)) from error
-    except NetError as error:
-        raise ConnectError(str(error)) from error
+    except (NetError, OSError) as error:  # OSError: of a caller's own way to connect
+        raise ConnectError(f"{origin}: {error}" if connect else str(error)) from error
+
+
+def checked_tls(tls: TlsTypes) -> TlsTypes:
+    """Return what was given as ``tls``; a mistake must not be found by the first connection.
+
+    Raises:
+        TypeError: It is neither. None in particular could be taken for "no verification".
+    """
+    if isinstance(tls, bool) or hasattr(tls, "wrap_bio"):  # without importing ssl
+        return tls
+    raise TypeError(f"tls is True, False or an SSLContext, got {tls!r}")
 
 
 @final

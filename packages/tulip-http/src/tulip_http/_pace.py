@@ -41,7 +41,8 @@ class Pace:
     def over(self, now: float) -> bool:
         """Say whether too little has come by now."""
         waited = self._waited + now - self._began
-        return waited >= self._seconds and self._size < self._least * waited * 1.001
+        # A little less than it says: the sums of `wait` are rounded otherwise.
+        return waited >= self._seconds * 0.999 and self._size < self._least * waited * 1.001
 
     @override
     def __str__(self) -> str:

@@ -7,8 +7,7 @@ The rules of this file:
 - First come, first served: among those whom a freed place can serve, the one who has waited
   longest gets it. It is handed over, not put up for grabs, so nobody can overtake.
 - While somebody waits for an origin, that origin has no idle connection.
-- Nothing here depends on the number of waiters: queues per origin are ordered by arrival, and only
-  their heads are compared.
+- Nothing here depends on the number of waiters: see `_line`.
 - Idle connections are taken youngest first, as the youngest is the least likely to be closed by the
   server, and given up oldest first.
 """
@@ -250,6 +249,8 @@ class Pool:
             self._open[origin] = count
         else:
             self._open.pop(origin, None)
+        if change < 0 and self._line is not None:
+            self._line.again(origin)
 
     def _discard(self, connection: Connection) -> None:
         if connection not in self._connections:
@@ -288,7 +289,9 @@ class Pool:
         assert self._loop is not None
         now = self._loop.time()
         for origin, idle in list(self._idle.items()):
-            while idle and now - idle[0].free_since >= self._idle_seconds:
+            # The same sum as below: the difference may be less by rounding, and the timer would
+            # be set to now, again and again.
+            while idle and idle[0].free_since + self._idle_seconds <= now:
                 self._idle_count -= 1
                 self._discard(idle.popleft())
             if not idle:
@@ -338,9 +341,7 @@ class Pool:
         if self._line is None:
             return None
         return self._line.first(
-            lambda where: (
-                where == origin or most_here is None or self._open.get(where, 0) < most_here
-            )
+            lambda where: most_here is None or self._open.get(where, 0) < most_here, origin
         )
 
     def _serve_waiters(self) -> None:

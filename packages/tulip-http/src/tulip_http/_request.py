@@ -10,7 +10,13 @@ from tulip_http._errors import LocalProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._typing import override
 from tulip_http._url import URL
-from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_body, encode_pairs
+from tulip_http.bodies._encode import (
+    ContentTypes,
+    DataTypes,
+    ParamTypes,
+    encode_body,
+    encode_pairs,
+)
 from tulip_http.bodies._stream import BodyStream, StreamTypes
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ class Request:
         content: Body as bytes, text, an open file, or an iterable or async iterable of bytes. The
             last three are sent as they come, in chunks unless their length is known (a file on
             disk) or given as a Content-Length header.
-        data: Body as a form.
+        data: Body as a form: a mapping, pairs, or text or bytes that are encoded already.
         json: Body as JSON.
         files: Files of a form, of which ``data`` has the other fields; they are sent as they are
             read.
@@ -90,7 +96,7 @@ class Request:
         params: ParamTypes | None = None,
         headers: HeaderTypes | None = None,
         content: ContentTypes | StreamTypes | None = None,
-        data: ParamTypes | None = None,
+        data: DataTypes | None = None,
         json: object = None,
         files: FilesTypes | None = None,
         trailers: TrailerTypes | None = None,
@@ -120,11 +126,11 @@ class Request:
     def _set_body(
         self,
         content: ContentTypes | StreamTypes | None,
-        data: ParamTypes | None,
+        data: DataTypes | None,
         json: object,
         files: FilesTypes | None,
     ) -> None:
-        if files is not None:
+        if files:
             media_type = self._set_form(content, data, json, files)
         elif content is not None and not isinstance(content, (bytes, str, bytearray, memoryview)):
             encode_body(b"", data, json)  # refuses a second body
@@ -137,7 +143,7 @@ class Request:
     def _set_form(
         self,
         content: ContentTypes | StreamTypes | None,
-        data: ParamTypes | None,
+        data: DataTypes | None,
         json: object,
         files: FilesTypes,
     ) -> bytes:

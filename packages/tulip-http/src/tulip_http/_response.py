@@ -11,6 +11,7 @@ from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead, Stre
 from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
+from tulip_http.bodies._pieces import Pieces
 from tulip_http.bodies._text import charset_of
 from tulip_net import Coroutine, Transport
 
@@ -176,9 +177,7 @@ class Response:
 
     @encoding.setter
     def encoding(self, name: str) -> None:
-        import codecs
-
-        codecs.lookup(name)
+        b"x".decode(name, "replace")  # codecs.lookup() also knows "hex", which gives no text
         self._encoding = name
 
     @property
@@ -190,16 +189,19 @@ class Response:
         """
         return self.content.decode(self.encoding, "replace")
 
-    def json(self) -> Any:
+    def json(self, **options: Any) -> Any:
         """Return the body's JSON value.
 
+        Args:
+            options: As for `json.loads`: ``parse_float``, ``object_hook`` and the others.
+
         Raises:
-            ValueError: It is not JSON.
+            DecodingError: It is not JSON; the error is a `json.JSONDecodeError` besides.
             ResponseNotRead: As for `content`.
         """
-        from json import loads
+        from tulip_http._json import load
 
-        return loads(self.content)
+        return load(self.content, self.request, options)
 
     # The body that is still coming.
 
@@ -244,15 +246,27 @@ class Response:
         """Wait for the next line and return it without its end; None at the end of the body."""
         return self._streamed().read_line(self.encoding)
 
-    async def iter_bytes(self) -> AsyncIterator[bytes]:
-        """Iterate over the body's pieces as they come: ``async for``."""
-        while chunk := await self.read_chunk():
-            yield chunk
+    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Iterate over the body's pieces as they come: ``async for``.
 
-    async def iter_raw(self) -> AsyncIterator[bytes]:
-        """Iterate over the body's pieces as they come, still encoded: ``async for``."""
+        Args:
+            chunk_size: Bytes of each piece but the last; None for pieces as they come.
+        """
+        pieces = Pieces(chunk_size)
+        while chunk := await self.read_chunk():
+            for piece in pieces.cut(chunk):
+                yield piece
+        for piece in pieces.rest():
+            yield piece
+
+    async def iter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Iterate over the body's pieces still encoded; see `iter_bytes`."""
+        pieces = Pieces(chunk_size)
         while chunk := await self.read_raw():
-            yield chunk
+            for piece in pieces.cut(chunk):
+                yield piece
+        for piece in pieces.rest():
+            yield piece
 
     async def iter_text(self) -> AsyncIterator[str]:
         """Iterate over the body as text, in pieces as they come: ``async for``."""

@@ -32,9 +32,10 @@ class Sending:
     Attributes:
         upload: A request that goes out in a task; None once all of it has gone out.
         held: A request whose body waits for the server's 100 (Continue).
+        last: The request said that no other will follow (RFC 9112 section 9.6).
     """
 
-    __slots__ = ("_deadlines", "_loop", "_timer", "_transport", "held", "upload")
+    __slots__ = ("_deadlines", "_loop", "_timer", "_transport", "held", "last", "upload")
 
     def __init__(self, loop: Clock, transport: Transport, deadlines: Deadlines) -> None:
         self._loop = loop
@@ -43,12 +44,15 @@ class Sending:
         self._timer: Timer | None = None
         self.upload: Upload | None = None
         self.held: Request | None = None
+        self.last = False
 
     def begin(self, request: Request) -> bytes | None:
         """Return what is to be sent now; None where a task does that."""
         headers = request.headers
         host = None if headers.has(b"host") else request.url.netloc
         head = serialize_head(request.method, request.target, host, headers.block())
+        if headers.has(b"connection"):
+            self.last = "close" in headers["connection"].lower()
         content = request.content
         if content is None and request.stream is None:
             return head

@@ -7,12 +7,13 @@ nobody calls, and several threads may use one client at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypedDict, TypeVar, final
+from typing import TYPE_CHECKING, TypedDict, final
 
 from tulip_http._client import Client, Default, ResponseStream
 from tulip_http._loop_thread import LoopThread
-from tulip_net import Coroutine, Gen, coroutine
+from tulip_http._sync_response import SyncResponse
+from tulip_http._url import URL
+from tulip_net import Gen, coroutine
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,18 +21,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from tulip_http._client import RequestOptions
+    from tulip_http._client import RequestOptions, RequestParts
     from tulip_http._headers import Headers, HeaderTypes
     from tulip_http._info import Stats
     from tulip_http._limits import Limits
     from tulip_http._opening import Connect, TlsTypes
     from tulip_http._request import Request
     from tulip_http._response import Response
-    from tulip_http._timeouts import TimeoutTypes
-    from tulip_http._url import URL
+    from tulip_http._timeouts import Timeout, TimeoutTypes
     from tulip_http.bodies._encode import ParamTypes
-
-T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -61,6 +59,42 @@ class SyncClient:
     def __init__(self, **options: Unpack[ClientOptions]) -> None:
         self._client = Client(**options)
         self._thread = LoopThread()
+
+    @property
+    def base_url(self) -> URL | None:
+        """Put before URLs that have no scheme. Can be set, as the next three."""
+        return self._client.base_url
+
+    @base_url.setter
+    def base_url(self, base_url: URL | str | None) -> None:
+        self._client.base_url = None if base_url is None else URL(base_url)
+
+    @property
+    def headers(self) -> Headers:
+        """What is sent with each request; see `Client.headers`."""
+        return self._client.headers
+
+    @headers.setter
+    def headers(self, headers: HeaderTypes) -> None:
+        self._client.headers = headers
+
+    @property
+    def params(self) -> ParamTypes | None:
+        """Added to each request's query."""
+        return self._client.params
+
+    @params.setter
+    def params(self, params: ParamTypes | None) -> None:
+        self._client.params = params
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of each request that brings none of its own."""
+        return self._client.timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None:
+        self._client.timeout = timeout
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
         """Send a GET request; see `Client.request`."""
@@ -96,6 +130,10 @@ class SyncClient:
         Interrupting (Ctrl-C) cancels the request.
         """
         return self._thread.call(lambda: self._client.request(method, url, **options))
+
+    def build_request(self, method: str, url: URL | str, **parts: Unpack[RequestParts]) -> Request:
+        """Return the request that `request` would send; see `Client.build_request`."""
+        return self._client.build_request(method, url, **parts)
 
     def send(
         self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
@@ -142,78 +180,3 @@ class SyncClient:
         thread = getattr(self, "_thread", None)
         if thread is not None:
             thread.stop(self._client.close, wait=False)
-
-
-@final
-class SyncResponse:
-    """A response whose body is still coming; what `Response` does, without coroutines.
-
-    Attributes:
-        response: The response itself: its status, headers, timings and the rest.
-    """
-
-    def __init__(self, response: Response, thread: LoopThread) -> None:
-        self.response = response
-        self._thread = thread
-
-    @property
-    def status_code(self) -> int:
-        """Three digits, such as 200."""
-        return self.response.status_code
-
-    @property
-    def headers(self) -> Headers:
-        """Header fields, as they came."""
-        return self.response.headers
-
-    def read(self) -> bytes:
-        """Wait for the whole body and return it; see `Response.read`."""
-        return self._thread.call(self.response.read)
-
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Iterate over the body's pieces as they come."""
-        return self._pieces(self.response.read_chunk)
-
-    def iter_raw(self) -> Iterator[bytes]:
-        """Iterate over the body's pieces as they come, still encoded."""
-        return self._pieces(self.response.read_raw)
-
-    def iter_text(self) -> Iterator[str]:
-        """Iterate over the body as text, in pieces as they come."""
-        return self._pieces(self.response.read_text)
-
-    def iter_lines(self) -> Iterator[str]:
-        """Iterate over the body's lines, without their ends."""
-        while (line := self._thread.call(self.response.read_line)) is not None:
-            yield line
-
-    def raise_for_status(self) -> Self:
-        """Return this response, unless its status is 4xx or 5xx; see `Response`."""
-        self.response.raise_for_status()
-        return self
-
-    def close(self) -> None:
-        """Give up what has not been read."""
-
-        @coroutine
-        def closing() -> Gen[None]:
-            self.response.close()
-            yield from ()
-
-        if not self.response.is_closed:
-            self._thread.call(closing)
-
-    def _pieces(self, read: Callable[[], Coroutine[T]]) -> Iterator[T]:
-        while piece := self._thread.call(read):
-            yield piece
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -6,16 +6,26 @@ its own limit and its own error, so the message says what was slow.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Final, TypeAlias, final
 
-from tulip_http._settings import Settings
-from tulip_http._typing import override
+
+class Usual(Enum):
+    """Stands for a limit that was not given, where None has a meaning."""
+
+    LIMIT = "the usual limit"
 
 
 @final
-class Timeout(Settings):
+@dataclass(frozen=True, init=False)
+class Timeout:
     """Limits in seconds; None for no limit.
+
+    Args:
+        seconds: For each limit that is not given by name. ``Timeout(5, read=60)`` is 5 s for
+            everything, the whole call included, but 60 s of silence.
 
     Attributes:
         connect: To find the address, connect and agree on TLS.
@@ -29,18 +39,34 @@ class Timeout(Settings):
     of silence, 30 s for a connection to become free, and 5 minutes for the whole.
     """
 
-    connect: float | None = 10.0
-    read: float | None = 30.0
-    write: float | None = 30.0
-    pool: float | None = 30.0
-    total: float | None = 300.0
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+    total: float | None
 
-    @override
-    def _check(self) -> None:
-        for name in self.__match_args__:
-            seconds = getattr(self, name)
-            if seconds is not None and not seconds >= 0:
-                raise ValueError(f"the {name} timeout must be at least 0 seconds, got {seconds!r}")
+    def __init__(
+        self,
+        seconds: float | Usual | None = Usual.LIMIT,
+        *,
+        connect: float | Usual | None = Usual.LIMIT,
+        read: float | Usual | None = Usual.LIMIT,
+        write: float | Usual | None = Usual.LIMIT,
+        pool: float | Usual | None = Usual.LIMIT,
+        total: float | Usual | None = Usual.LIMIT,
+    ) -> None:
+        for name, given, usual in (
+            ("connect", connect, 10.0),
+            ("read", read, 30.0),
+            ("write", write, 30.0),
+            ("pool", pool, 30.0),
+            ("total", total, 300.0),
+        ):
+            limit = seconds if given is Usual.LIMIT else given
+            limit = usual if limit is Usual.LIMIT else limit
+            if limit is not None and not limit >= 0:
+                raise ValueError(f"the {name} timeout must be at least 0 seconds, got {limit!r}")
+            object.__setattr__(self, name, limit)
 
     @classmethod
     def of(cls, timeout: TimeoutTypes) -> Timeout:
@@ -57,7 +83,7 @@ class Timeout(Settings):
 
 @lru_cache(maxsize=64, typed=True)  # the same number, request after request: 0.3 us, not 2
 def _the_same_for_all(seconds: float | None) -> Timeout:
-    return Timeout(seconds, seconds, seconds, seconds, seconds)
+    return Timeout(seconds)
 
 
 TimeoutTypes: TypeAlias = Timeout | float | None

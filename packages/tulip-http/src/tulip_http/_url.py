@@ -82,7 +82,11 @@ class URL:
 
     def __new__(cls, text: str | URL) -> URL:
         """Return the URL for ``text``; equal texts may give the same object."""
-        return _parse(text) if isinstance(text, str) else text
+        if isinstance(text, str):
+            return _parse(text)
+        if isinstance(text, URL):
+            return text
+        raise TypeError(f"a URL is text or a URL, got {text!r}")
 
     @override
     def __setattr__(self, name: str, value: object) -> NoReturn:

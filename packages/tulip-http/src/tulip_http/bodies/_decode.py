@@ -21,6 +21,9 @@ from tulip_http._errors import DecodingError, ResponseTooLarge
 from tulip_http._typing import override
 
 _PIECE: Final = 262144  # what one call decodes at most
+# What a stream is given at once: at the beginning of a member or frame, and at most.
+_LEAST_AT_ONCE: Final = 1024
+_MOST_AT_ONCE: Final = 65536
 # Below this no ratio is suspicious: a page of spaces is not an attack.
 _RATIO_COUNTS_FROM: Final = 1 << 20
 # More codings than this on one body are an attempt to multiply ratios.
@@ -171,29 +174,70 @@ def _stage(coding: str) -> _Stage:
     raise DecodingError(f"the body is encoded as {coding!r}, which cannot be decoded here")
 
 
+class _Input:
+    """What was fed and has not been used.
+
+    A stream is given a slice at a time, as it copies what it does not use: of the rest of a body,
+    for each piece of output, or for each of a million members of 20 bytes, that would be work
+    without end. After the end of a member slices begin small.
+    """
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._at = 0
+        self._size = _MOST_AT_ONCE
+
+    def __len__(self) -> int:
+        return len(self._data) - self._at
+
+    def feed(self, data: bytes) -> None:
+        self._data = self._data[self._at :] + data if self else data
+        self._at = 0
+
+    def first_two(self) -> bytes:
+        return self._data[self._at : self._at + 2]
+
+    def slice(self) -> bytes:
+        data = self._data[self._at : self._at + self._size]
+        self._at += len(data)
+        self._size = min(2 * self._size, _MOST_AT_ONCE)
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        """Take the end of what was given out; it may have been given before the last `feed`."""
+        if len(data) <= self._at:
+            self._at -= len(data)
+        else:
+            self._data, self._at = data + self._data[self._at :], 0
+
+    def begin_small(self) -> None:
+        self._size = _LEAST_AT_ONCE
+
+
 class _Zlib:
     """gzip, in any number of members, or zlib."""
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._stream = zlib.decompressobj(window)
-        self._pending = b""
+        self._input = _Input()
 
     def feed(self, data: bytes) -> None:
-        self._pending += data
+        self._input.feed(data)
 
     def take(self) -> bytes:
         while True:
-            if self._stream.eof and self._pending:
+            if self._stream.eof and self._input:
                 self._stream = zlib.decompressobj(self._window)  # RFC 1952: another member
-            data = self._stream.decompress(self._pending, _PIECE)
-            self._pending = self._stream.unconsumed_tail or self._stream.unused_data
-            if data or not (self._stream.eof and self._pending):
+                self._input.begin_small()
+            data = self._stream.decompress(self._input.slice(), _PIECE)
+            self._input.give_back(self._stream.unconsumed_tail or self._stream.unused_data)
+            if data or not self._input:
                 return data
 
     @property
     def complete(self) -> bool:
-        return self._stream.eof and not self._pending
+        return self._stream.eof and not self._input
 
 
 @final
@@ -207,9 +251,9 @@ class _Deflate(_Zlib):
     @override
     def feed(self, data: bytes) -> None:
         super().feed(data)
-        if not self._known and len(self._pending) >= 2:
+        if not self._known and len(self._input) >= 2:
             self._known = True
-            first, second = self._pending[:2]
+            first, second = self._input.first_two()
             # RFC 1950 section 2.2: method 8, and a header that is a multiple of 31.
             if first & 15 != 8 or (first << 8 | second) % 31:
                 self._stream = zlib.decompressobj(-15)
@@ -227,22 +271,22 @@ class _Brotli:
         from importlib import import_module
 
         self._stream: Any = import_module("brotli").Decompressor()
-        self._pending = b""
+        self._input = _Input()
 
     def feed(self, data: bytes) -> None:
-        self._pending += data
+        self._input.feed(data)
 
     def take(self) -> bytes:
-        pending, self._pending = self._pending, b""
-        if not self._stream.can_accept_more_data():
-            # It still holds output: what is new has to wait.
-            self._pending, pending = pending, b""
-        data: bytes = self._stream.process(pending, output_buffer_limit=_PIECE)
-        return data
+        while True:
+            # Where it still holds output, what is new has to wait.
+            piece = self._input.slice() if self._stream.can_accept_more_data() else b""
+            data: bytes = self._stream.process(piece, output_buffer_limit=_PIECE)
+            if data or not self._input:
+                return data
 
     @property
     def complete(self) -> bool:
-        return bool(self._stream.is_finished())
+        return bool(self._stream.is_finished()) and not self._input
 
 
 @final
@@ -252,26 +296,28 @@ class _Zstd:
     def __init__(self, module: Any) -> None:
         self._module = module
         self._stream = module.ZstdDecompressor()
-        self._pending = b""
+        self._input = _Input()
 
     def feed(self, data: bytes) -> None:
-        self._pending += data
+        self._input.feed(data)
 
     def take(self) -> bytes:
         while True:
             if self._stream.eof:
-                self._pending = self._stream.unused_data + self._pending
-                if not self._pending:
+                if not self._input:
                     return b""
                 self._stream = self._module.ZstdDecompressor()
-            pending, self._pending = self._pending, b""
-            data: bytes = self._stream.decompress(pending, _PIECE)
-            if data or not self._stream.eof:
+                self._input.begin_small()
+            piece = self._input.slice() if self._stream.needs_input else b""
+            data: bytes = self._stream.decompress(piece, _PIECE)
+            if self._stream.eof:
+                self._input.give_back(self._stream.unused_data)
+            if data or not self._input:
                 return data
 
     @property
     def complete(self) -> bool:
-        return bool(self._stream.eof) and not self._pending
+        return bool(self._stream.eof) and not self._input
 
 
 @functools.cache

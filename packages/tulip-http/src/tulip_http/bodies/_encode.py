@@ -6,25 +6,34 @@ One of three arguments: ``content`` goes out as it is, ``data`` as a form, ``jso
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-Primitive: TypeAlias = str | int | float | bool | None
+from tulip_http._errors import LocalProtocolError
+
+Primitive: TypeAlias = str | bytes | int | float | bool | None
 ParamTypes: TypeAlias = (
     str | Mapping[str, Primitive | Sequence[Primitive]] | Iterable[tuple[str, Primitive]]
 )
 """What is accepted for a query and for a form: text as it is, a mapping, or pairs."""
 
+DataTypes: TypeAlias = ParamTypes | bytes
+"""What is accepted as ``data``: a form, or one that is encoded already, which goes out as it is."""
+
 ContentTypes: TypeAlias = bytes | bytearray | memoryview | str
 """What is accepted as ``content``; text is sent as UTF-8."""
 
 
+_HINT: Final = "a body that is sent as it is (a file, an iterable) is content"
+
+
 def encode_body(
-    content: ContentTypes | None, data: ParamTypes | None, json: object
+    content: ContentTypes | None, data: DataTypes | None, json: object
 ) -> tuple[bytes | None, bytes | None]:
     """Return the body, None where there is none, and its media type, None where nothing is known.
 
     Raises:
         TypeError: More than one of the three, or something that cannot be sent.
+        LocalProtocolError: Text that is not Unicode.
     """
     if content is None and data is None and json is None:
         return None, None
@@ -33,44 +42,85 @@ def encode_body(
     if content is not None:
         return _bytes(content), None
     if data is not None:
-        return encode_pairs(data).encode("ascii"), b"application/x-www-form-urlencoded"
+        # Text is what curl -d and requests take for a form that is ready: nothing is escaped.
+        body = _bytes(data) if isinstance(data, (str, bytes)) else encode_pairs(data).encode()
+        return body, b"application/x-www-form-urlencoded"
     from json import dumps
 
     text = dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode(), b"application/json"
+    return encoded(text), b"application/json"
 
 
 def encode_pairs(fields: ParamTypes) -> str:
     """Return a query or form, escaped.
 
     Text goes out as it is, with what has no place in a query escaped. Of pairs, None becomes "",
-    booleans "true" and "false", and a sequence of values repeats its name.
+    booleans "true" and "false", bytes are taken for text, and several values repeat their name.
+
+    Raises:
+        TypeError: They are neither text, nor a mapping, nor pairs; or a value is a mapping.
+        LocalProtocolError: Text that is not Unicode.
     """
     from urllib.parse import quote, urlencode
 
-    if isinstance(fields, str):
-        return quote(fields, safe="!$&'()*+,;=:@/?%-._~[]")
-    pairs = fields.items() if isinstance(fields, Mapping) else fields
+    try:
+        if isinstance(fields, str):
+            return quote(fields, safe="!$&'()*+,;=:@/?%-._~[]")
+        return urlencode(flat_pairs(fields))
+    except UnicodeEncodeError as error:
+        raise _not_unicode(error) from error
+
+
+def flat_pairs(fields: object) -> list[tuple[str, str | bytes]]:
+    """Return a pair for each value of a mapping or of pairs.
+
+    Raises:
+        TypeError: As for `encode_pairs`.
+    """
+    pairs: object = fields.items() if isinstance(fields, Mapping) else fields
+    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
+        raise TypeError(f"fields are a mapping or pairs, got {fields!r}: {_HINT}")
     flat = []
-    for name, value in pairs:
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            flat += [(name, _primitive(each)) for each in value]
-        else:
-            flat.append((name, _primitive(value)))
-    return urlencode(flat)
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"fields are a mapping or pairs, got {pair!r} for a pair: {_HINT}")
+        flat += [(str(pair[0]), _primitive(value)) for value in _values(*pair)]
+    return flat
 
 
-def _primitive(value: object) -> str:
+def _values(name: object, value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        raise TypeError(f"a field has one value or several, got a mapping for {name!r}")
+    return value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else [value]
+
+
+def _primitive(value: object) -> str | bytes:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return value if isinstance(value, bytes) else str(value)
 
 
 def _bytes(content: ContentTypes) -> bytes:
     if isinstance(content, str):
-        return content.encode()
+        return encoded(content)
     if isinstance(content, (bytes, bytearray, memoryview)):
         return bytes(content)
     raise TypeError(f"content must be bytes or text, got {type(content).__name__}")
+
+
+def encoded(text: str, errors: str = "strict") -> bytes:
+    """Return text as UTF-8.
+
+    Raises:
+        LocalProtocolError: It is not Unicode.
+    """
+    try:
+        return text.encode("utf-8", errors)
+    except UnicodeEncodeError as error:
+        raise _not_unicode(error) from error
+
+
+def _not_unicode(error: UnicodeEncodeError) -> LocalProtocolError:
+    return LocalProtocolError(f"{error.object!r} cannot be sent: {error.reason}")

@@ -6,13 +6,14 @@ Source: RFC 7578; WHATWG HTML, "multipart form data", for how names are escaped.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+from tulip_http.bodies._encode import encoded, flat_pairs
 from tulip_http.bodies._stream import BodyStream, Readable
 
 if TYPE_CHECKING:
-    from tulip_http.bodies._encode import ParamTypes, Primitive
+    from tulip_http.bodies._encode import DataTypes
 
 FileContent: TypeAlias = bytes | bytearray | memoryview | str | Readable
 """What is in a file: bytes, text (sent as UTF-8), or an open file."""
@@ -45,7 +46,7 @@ class Multipart:
         TypeError: A field or a file is none.
     """
 
-    def __init__(self, data: ParamTypes | None, files: FilesTypes) -> None:
+    def __init__(self, data: DataTypes | None, files: FilesTypes) -> None:
         # 128 random bits: no file can contain the boundary on purpose.
         boundary = os.urandom(16).hex()
         self.media_type: str = f"multipart/form-data; boundary={boundary}"
@@ -88,13 +89,14 @@ class _Part:
             lines[1] += f'; filename="{_escaped(filename)}"'
         if media_type is not None:
             lines.append(f"Content-Type: {_escaped(media_type)}")
-        self.head = "\r\n".join([*lines, "", ""]).encode()
+        # Names of files need not be Unicode: they go out as the file system has them.
+        self.head = encoded("\r\n".join([*lines, "", ""]), "surrogateescape")
         self.content: bytes | BodyStream
         if isinstance(content, Readable):
             self.content = BodyStream(content)
             size = self.content.length
         else:
-            self.content = content.encode() if isinstance(content, str) else bytes(content)
+            self.content = encoded(content) if isinstance(content, str) else bytes(content)
             size = len(self.content)
         self.length = None if size is None else len(self.head) + size + 2
 
@@ -103,23 +105,10 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _fields(data: ParamTypes | None) -> Iterable[tuple[str, str]]:
-    if data is None:
-        return []
-    if isinstance(data, str):
+def _fields(data: DataTypes | None) -> Iterable[tuple[str, str | bytes]]:
+    if isinstance(data, (str, bytes)):
         raise TypeError("data beside files is a mapping or pairs, not text")
-    pairs = data.items() if isinstance(data, Mapping) else data
-    return [(name, _text(value)) for name, values in pairs for value in _each(values)]
-
-
-def _each(values: Primitive | Sequence[Primitive]) -> Sequence[Primitive]:
-    return [values] if isinstance(values, str) or not isinstance(values, Sequence) else values
-
-
-def _text(value: Primitive) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+    return [] if data is None else flat_pairs(data)
 
 
 def _pairs(files: FilesTypes) -> Iterable[tuple[str, FileTypes]]:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from collections import deque
-from typing import final
+from typing import Final, final
+
+from tulip_http._typing import override
+
+_MARKS: Final = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+_LONGEST_NAME: Final = 40  # RFC 2978 section 2.3
+_NO_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape"})
 
 
 @final
@@ -41,11 +51,43 @@ class LineSplitter:
 
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
     """Return a decoder for text that comes in pieces."""
+    marks = _MARKS.get(codecs.lookup(encoding).name)
+    if marks is not None:
+        return _MarkedDecoder(encoding, marks)
     return codecs.getincrementaldecoder(encoding)("replace")
 
 
+@final
+class _MarkedDecoder(codecs.IncrementalDecoder):
+    """UTF-16 or UTF-32, also without the mark at the beginning that tells the order of its bytes.
+
+    Python's own decoder for pieces raises an error then; its decoder for the whole takes the
+    machine's order, and so does this one.
+    """
+
+    def __init__(self, encoding: str, marks: tuple[bytes, bytes]) -> None:
+        super().__init__("replace")
+        self._encoding = encoding
+        self._marks = marks
+        self._begun = b""
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    @override
+    def decode(self, data: bytes, final: bool = False) -> str:  # type: ignore[override]
+        if self._decoder is None:
+            data = self._begun = self._begun + data
+            if len(data) < len(self._marks[0]) and not final:
+                return ""
+            order = "" if data.startswith(self._marks) else f"-{sys.byteorder[0]}e"
+            self._decoder = codecs.getincrementaldecoder(self._encoding + order)("replace")
+        return self._decoder.decode(data, final)
+
+
 def charset_of(media_type: str | None) -> str | None:
-    """Return the character set that a Content-Type announces, None for none that is known."""
+    """Return the character set that a Content-Type announces, None for none that is known.
+
+    Python has codecs that are none: of bytes (hex, zip), and of its own source (unicode_escape).
+    """
     if media_type is None or "charset" not in media_type.lower():
         return None
     from email.message import Message
@@ -53,7 +95,12 @@ def charset_of(media_type: str | None) -> str | None:
     message = Message()
     message["content-type"] = media_type
     charset = message.get_content_charset()
-    try:
-        return codecs.lookup(charset).name if charset else None
-    except LookupError:
+    # Python remembers each name that was looked up in vain: no long ones.
+    if not charset or len(charset) > _LONGEST_NAME:
         return None
+    try:
+        name = codecs.lookup(charset).name
+        b"x".decode(name, "replace")
+    except (LookupError, ValueError):
+        return None
+    return None if name.replace("_", "-") in _NO_CHARSETS else name

@@ -25,6 +25,7 @@ import httptools
 
 from tulip_http._errors import RemoteProtocolError
 from tulip_http.wire._explain import explain
+from tulip_http.wire._mend import ends, mend
 
 # 64 KiB of head, like the limit of curl per line and of several servers for a whole head; 256
 # fields. The widest heads in the wild are far below: about 100 fields.
@@ -108,6 +109,7 @@ class ResponseParser:
         self._max_head = max_head
         self._max_fields = max_fields
         self._llhttp: httptools.HttpResponseParser | None = None
+        self._refusal: httptools.HttpParserError | None = None  # of a head that may be mended
         # llhttp's callback for the body is this list's own append: no frame of ours in between.
         self._chunks: list[bytes] = []
         self.on_body = self._chunks.append
@@ -131,10 +133,15 @@ class ResponseParser:
         self._received = 0
         self._direct = False
         if self._llhttp is None:
-            self._llhttp = httptools.HttpResponseParser(self)
-            # RFC 9112 section 2.2: a recipient may take a lone LF for the end of a line. In chunks
-            # llhttp insists on CRLF all the same, and rightly: there a wrong guess moves the end.
-            self._llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+            self._refusal = None
+            self._llhttp = self._new_llhttp()
+
+    def _new_llhttp(self) -> httptools.HttpResponseParser:
+        llhttp = httptools.HttpResponseParser(self)
+        # RFC 9112 section 2.2: a recipient may take a lone LF for the end of a line. In chunks
+        # llhttp insists on CRLF all the same, and rightly: there a wrong guess moves the end.
+        llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        return llhttp
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the connection.
@@ -255,7 +262,10 @@ class ResponseParser:
         return "HTTP/" + self._llhttp.get_http_version()
 
     def _feed_llhttp(self, data: bytes) -> None:
-        assert self._llhttp is not None
+        if self._llhttp is None:  # it refused the head, which was not complete
+            if ends(self._raw, len(data)):
+                self._mend()
+            return
         try:
             self._llhttp.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -266,10 +276,28 @@ class ResponseParser:
         except httptools.HttpParserError as error:
             # After the end it is only the rest that is not HTTP, and the response is good.
             self._llhttp = None
-            if not self.complete:
-                raw = self._raw if self.head is None else b""
-                raise RemoteProtocolError(explain(raw, str(error))) from error
-            self.keep_alive = False
+            if self.complete:
+                self.keep_alive = False
+            elif self.head is not None or self._refusal is not None:
+                raise self._refused(error) from error
+            else:
+                self._refusal = error
+                self._mend()
+
+    def _mend(self) -> None:
+        """Read the head again, mended; wait for the rest of it; or let the refusal stand."""
+        assert self._refusal is not None
+        mended = mend(self._raw)
+        if mended is None:
+            raise self._refused(self._refusal) from self._refusal
+        if mended:
+            self._raw, self._reason, self._fields = mended, b"", []
+            self._llhttp = self._new_llhttp()
+            self._feed_llhttp(mended)
+            self._refusal = None
+
+    def _refused(self, error: httptools.HttpParserError) -> RemoteProtocolError:
+        return RemoteProtocolError(explain(self._raw if self.head is None else b"", str(error)))
 
     def _check_head(self, head: ResponseHead) -> None:
         raw, self._raw = self._raw, b""
