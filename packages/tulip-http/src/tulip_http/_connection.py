@@ -28,7 +28,7 @@ from tulip_http._sending import Sending
 from tulip_http._typing import override
 from tulip_http._upgraded import UpgradedTransport
 from tulip_http.bodies._decode import decode_whole, decoder_for
-from tulip_http.wire._http1 import ResponseParser, kept_for
+from tulip_http.wire._http1 import ResponseParser
 from tulip_net import (
     BrokenError,
     Cancelled,
@@ -177,8 +177,11 @@ class Connection:
             if parser.upgraded:
                 self._check_upgrade(request, whole)
             if self.served == 1:
-                self.keep_seconds = kept_for(parser.head)
-            decoder = decoder_for(parser.head.fields, self._limits.max_ratio)
+                self.keep_seconds = parser.head.kept_for()
+            head = parser.head
+            decoder = None
+            if head.may_have(b"content-encoding"):
+                decoder = decoder_for(head.fields, self._limits.max_ratio)
             content = body = None
             if whole:
                 most = self._limits.max_body
@@ -192,7 +195,7 @@ class Connection:
         except BaseException as error:
             self._fail(error, request)
             raise
-        head, upgraded = parser.head, parser.upgraded
+        upgraded = parser.upgraded
         if whole:
             ended = self._finish()
         else:

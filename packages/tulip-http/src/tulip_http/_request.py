@@ -15,7 +15,7 @@ from tulip_http.bodies._stream import BodyStream, StreamTypes
 
 if TYPE_CHECKING:
     from tulip_http.bodies._multipart import FilesTypes
-    from tulip_http.wire._http1 import ResponseHead
+    from tulip_http.wire._head import ResponseHead
 
 TrailerTypes: TypeAlias = "HeaderTypes | Callable[[], HeaderTypes]"
 """Fields after a body: given at once, or asked for once the body has gone out (a checksum)."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tulip_http._request import Request
     from tulip_http._url import URL
-    from tulip_http.wire._http1 import ResponseHead
+    from tulip_http.wire._head import Fields, ResponseHead
 
 E = TypeVar("E", bound=HTTPError)
 
@@ -41,8 +41,6 @@ class Response:
 
     Attributes:
         status_code: Three digits, such as 200.
-        http_version: "HTTP/1.1" or "HTTP/1.0".
-        headers: As they came.
         request: What this answers. Its URL is `url`.
         connection: Over what it came: the peer's address and certificate.
     """
@@ -53,12 +51,11 @@ class Response:
         "_content",
         "_encoding",
         "_first",
-        "_reason",
+        "_head",
+        "_headers",
         "_trailers",
         "_upgraded",
         "connection",
-        "headers",
-        "http_version",
         "request",
         "status_code",
     )
@@ -68,7 +65,7 @@ class Response:
         request: Request,
         head: ResponseHead,
         *,
-        trailers: list[tuple[bytes, bytes]],
+        trailers: Fields,
         clocked: Clocked,
         connection: ConnectionInfo,
         first: bool = False,
@@ -78,10 +75,9 @@ class Response:
     ) -> None:
         self.request: Request = request
         self.status_code: int = head.status
-        self.http_version: str = head.version
-        self.headers: Headers = Headers.from_wire(head.fields)
         self.connection: ConnectionInfo = connection
-        self._reason = head.reason
+        self._head = head
+        self._headers: Headers | None = None
         self._content = content
         self._body = body
         self._clocked = clocked
@@ -96,9 +92,22 @@ class Response:
         return self.request.url
 
     @property
+    def http_version(self) -> str:
+        """Either "HTTP/1.1" or "HTTP/1.0"."""
+        return self._head.version
+
+    @property
     def reason_phrase(self) -> str:
         """The words after the status, "" where there are none."""
-        return self._reason.decode("latin-1")
+        return self._head.reason.decode("latin-1")
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, as they came."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers.from_wire(self._head.fields)
+        return headers
 
     @property
     def elapsed(self) -> timedelta:
