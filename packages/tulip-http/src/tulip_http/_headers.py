@@ -48,17 +48,19 @@ class Headers(MutableMapping[str, str]):
     __slots__ = ("_block", "_index", "_pairs")
 
     def __init__(self, fields: HeaderTypes | None = None) -> None:
-        self._pairs: list[tuple[bytes, bytes]] = []
-        self._index: dict[bytes, list[bytes]] | None = None
-        self._block: bytes | None = None
+        self._pairs: list[tuple[bytes, bytes]]
+        self._index: dict[bytes, list[bytes]] | None
+        self._block: bytes | None
         if isinstance(fields, Headers):
             # All are replaced, never changed in place, so copies can share them: what a client
             # sends with each request is looked through and put together once.
             self._pairs = fields._pairs
-            self._index, self._block = fields._indexed(), fields.block()
-        elif fields is not None:
-            pairs = fields.items() if isinstance(fields, Mapping) else fields
-            self._pairs = [(_name(name), _value(name, value)) for name, value in pairs]
+            self._index = fields._index or fields._indexed()
+            self._block = fields._block or fields.block()
+            return
+        self._index = self._block = None
+        pairs = fields.items() if isinstance(fields, Mapping) else fields or ()
+        self._pairs = [(_name(name), _value(name, value)) for name, value in pairs]
 
     @classmethod
     def from_wire(cls, pairs: list[tuple[bytes, bytes]]) -> Headers:
@@ -105,6 +107,11 @@ class Headers(MutableMapping[str, str]):
         """Say whether there is a field with this name, given in lower case."""
         index = self._index
         return name in (self._indexed() if index is None else index)
+
+    def lack(self, names: frozenset[bytes]) -> bool:
+        """Say whether there is no field with one of these names, given in lower case."""
+        index = self._index
+        return names.isdisjoint(self._indexed() if index is None else index)
 
     @override
     def __getitem__(self, name: str) -> str:

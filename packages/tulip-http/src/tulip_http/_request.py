@@ -37,6 +37,8 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 _KNOWN: Final = _IDEMPOTENT | {"POST", "PATCH"}
 # Methods for which a server expects a length even where there is no body (section 8.6).
 _EXPECTS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+# The fields that say where a body ends.
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @final
@@ -113,7 +115,10 @@ class Request:
             self.target = _checked_target(target or _as_written(url, params))
         if content is not None or data is not None or json is not None or files is not None:
             self._set_body(content, data, json, files)
-        self._announce_length()
+        if self.method in _EXPECTS_BODY or self.content is not None or self.stream is not None:
+            self._announce_length()
+        elif not self.headers.lack(_FRAMING):
+            self._announce_length()
         if trailers is not None:
             self._announce_trailers(trailers)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._body import Body
-from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead, StreamError
+from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead
 from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
 
     from tulip_http._request import Request
     from tulip_http._url import URL
-    from tulip_http.wire._head import Fields, ResponseHead
+    from tulip_http.wire._head import ResponseHead
 
 E = TypeVar("E", bound=HTTPError)
 
-Clocked = tuple[float, float, float, float]
-"""When a call began, its request had gone out, the answer began, and the call ended."""
+Clocked = tuple[float, float, float, float, bool]
+"""When a call began, its request had gone out, the answer began, and the call ended; and whether it
+was the first on its connection."""
 
 
 @final
@@ -50,11 +50,8 @@ class Response:
         "_clocked",
         "_content",
         "_encoding",
-        "_first",
         "_head",
         "_headers",
-        "_trailers",
-        "_upgraded",
         "connection",
         "request",
         "status_code",
@@ -64,27 +61,20 @@ class Response:
         self,
         request: Request,
         head: ResponseHead,
-        *,
-        trailers: Fields,
-        clocked: Clocked,
         connection: ConnectionInfo,
-        first: bool = False,
-        content: bytes | None = None,
+        clocked: Clocked,
+        content: bytes | None,
         body: Body | None = None,
-        upgraded: bool = False,
     ) -> None:
         self.request: Request = request
         self.status_code: int = head.status
         self.connection: ConnectionInfo = connection
         self._head = head
         self._headers: Headers | None = None
+        self._clocked = clocked
         self._content = content
         self._body = body
-        self._clocked = clocked
-        self._first = first
         self._encoding: str | None = None
-        self._trailers = trailers
-        self._upgraded = upgraded
 
     @property
     def url(self) -> URL:
@@ -119,8 +109,8 @@ class Response:
     @property
     def timings(self) -> Timings:
         """How long each phase of the call took."""
-        began, sent, first, ended = self._clocked
-        opening = self.connection if self._first else ConnectionInfo()
+        began, sent, first, ended, opened = self._clocked
+        opening = self.connection if opened else ConnectionInfo()
         return Timings(
             opening.name, opening.connect, opening.tls, sent - began, first - began, ended - began
         )
@@ -128,7 +118,7 @@ class Response:
     @property
     def trailers(self) -> Headers:
         """Fields that came after a chunked body; complete once the body was read."""
-        return Headers.from_wire(self._trailers)
+        return Headers.from_wire(self._head.trailers)
 
     @property
     def is_success(self) -> bool:
@@ -292,9 +282,7 @@ class Response:
             StreamError: The answer is another one, the response was closed, or this was called
                 before.
         """
-        if not self._upgraded or self._body is None:
-            raise self._carrying(StreamError(f"{self!r} left the connection with HTTP"))
-        return self._body.detach()
+        return self._streamed().detach()
 
     @property
     def is_closed(self) -> bool:
@@ -327,14 +315,6 @@ class Response:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        """Give the connection back that a response nobody closed still occupies."""
-        body = getattr(self, "_body", None)
-        if body is not None and not body.ended:
-            message = f"{self!r} was dropped before it was read or closed"
-            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
-            body.drop()
 
     def _carrying(self, error: E) -> E:
         error.request = self.request

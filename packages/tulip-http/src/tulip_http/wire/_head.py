@@ -29,9 +29,10 @@ class ResponseHead:
         raw: All of it, if llhttp has accepted it; ``reason`` and ``fields`` are then taken from it.
         reason: The words after the status.
         fields: The header fields.
+        trailers: Fields after the body: they appear there when they come.
     """
 
-    __slots__ = ("_fields", "_raw", "_reason", "status", "version")
+    __slots__ = ("_fields", "_raw", "_reason", "_trailers", "status", "version")
 
     def __init__(
         self,
@@ -40,12 +41,14 @@ class ResponseHead:
         raw: bytes | None,
         reason: bytes = b"",
         fields: Fields | None = None,
+        trailers: Fields | None = None,
     ) -> None:
         self.version: str = version
         self.status: int = status
         self._raw = raw
         self._reason = reason
         self._fields = fields
+        self._trailers = trailers
 
     @property
     def reason(self) -> bytes:
@@ -62,13 +65,15 @@ class ResponseHead:
         assert self._fields is not None
         return self._fields
 
-    def may_have(self, name: bytes) -> bool:
-        """Say whether there may be a field with this (lower-case) name; False is certain."""
-        return self._raw is None or name in self._raw.lower()
+    @property
+    def trailers(self) -> Fields:
+        """The fields after the body, as far as they have come."""
+        return self._trailers or []
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of the fields with this (lower-case) name."""
-        if not self.may_have(name):
+        # Mostly there is none, and that can be seen without taking the head apart.
+        if self._raw is not None and name not in self._raw.lower():
             return []
         return [value for field, value in self.fields if field.lower() == name]
 

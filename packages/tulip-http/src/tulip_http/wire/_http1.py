@@ -46,7 +46,7 @@ def serialize_head(method: str, target: str, host: str | None, fields: bytes) ->
             section 7.2 asks.
         fields: The other fields, each with its line end.
     """
-    return b"%b%b\r\n" % (_first_lines(method, target, host), fields)
+    return _first_lines(method, target, host) + fields + b"\r\n"
 
 
 @lru_cache(maxsize=1024)  # the same URL is asked for again and again: 0.1 us, not 0.6
@@ -112,11 +112,11 @@ class ResponseParser:
         self._received = 0
         self._direct = False
         if self._looked_closely:
+            self._looked_closely = False
             self._begin_closely()
 
     def _begin_closely(self) -> None:
         """Begin anew with what a plain response leaves untouched."""
-        self._looked_closely = False
         self.interim: list[ResponseHead] = []
         self.trailers: Fields = []
         self._raw = b""  # the head so far, to explain what is wrong with it
@@ -145,6 +145,7 @@ class ResponseParser:
             if self._plain is not None and self._feed_plain(self._plain, data):
                 return
             self._looked_closely = True
+            self._begin_closely()
         self._feed_closely(data)
 
     def feed_eof(self) -> None:
@@ -210,7 +211,7 @@ class ResponseParser:
         assert self._llhttp is not None
         status = self._llhttp.get_status_code()
         head = ResponseHead(
-            self._version(), status, None, reason=self._reason, fields=self._fields
+            self._version(), status, None, self._reason, self._fields, self.trailers
         )
         if status < 200 and status != 101:
             self.interim.append(head)
