@@ -124,7 +124,7 @@ class Connection:
         return self._parser.started
 
     @coroutine
-    def exchange(  # noqa: C901, PLR0912 - the path of every request, written out flat
+    def exchange(  # noqa: C901 - the path of every request, written out flat
         self,
         request: Request,
         timeout: Timeout,
@@ -176,7 +176,7 @@ class Connection:
                 check_upgrade(head, request, whole=whole)
             if self.served == 1:
                 self.keep_seconds = head.kept_for()
-            codings = head.values(b"content-encoding")
+            codings = head.codings()
             decoder = decoder_for(codings, self._limits.max_ratio) if codings else None
             if not whole:
                 content = None
@@ -193,7 +193,10 @@ class Connection:
             self._finish(ended)
         else:
             body = Body(
-                request, source=self, decoder=decoder, max_body=self._limits.max_body,
+                request,
+                source=self,
+                decoder=decoder,
+                max_body=self._limits.max_body,
                 upgraded=parser.upgraded,
             )
             deadlines.clear()  # how long the caller takes is the caller's business

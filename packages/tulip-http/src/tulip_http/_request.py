@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 from tulip_http._errors import LocalProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._typing import override
-from tulip_http._url import URL
+from tulip_http._url import URL, parse_url
 from tulip_http.bodies._encode import ContentTypes, ParamTypes, encode_body, encode_pairs
 from tulip_http.bodies._stream import BodyStream, StreamTypes
 
@@ -101,10 +101,10 @@ class Request:
         on_interim: Callable[[Interim], object] | None = None,
     ) -> None:
         self.method: str = method if method in _KNOWN else _checked(method)
-        self.url: URL = URL(url)
+        self.url: URL = parse_url(url) if isinstance(url, str) else url
         if params is not None:
             self.url = _with_params(self.url, params)
-        self.headers: Headers = Headers(headers)
+        self.headers: Headers = headers.copy() if isinstance(headers, Headers) else Headers(headers)
         self.content: bytes | None = None
         self.stream: BodyStream | None = None
         self.trailers: TrailerTypes | None = trailers
@@ -113,11 +113,10 @@ class Request:
             self.target: str = self.url.target
         else:
             self.target = _checked_target(target or _as_written(url, params))
-        if content is not None or data is not None or json is not None or files is not None:
+        bodies = content is not None or data is not None or json is not None or files is not None
+        if bodies:
             self._set_body(content, data, json, files)
-        if self.method in _EXPECTS_BODY or self.content is not None or self.stream is not None:
-            self._announce_length()
-        elif not self.headers.lack(_FRAMING):
+        if bodies or self.method in _EXPECTS_BODY or not self.headers.lack(_FRAMING):
             self._announce_length()
         if trailers is not None:
             self._announce_trailers(trailers)

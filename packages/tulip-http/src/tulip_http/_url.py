@@ -94,7 +94,7 @@ class URL:
 
     def __new__(cls, text: str | URL) -> URL:
         """Return the URL for ``text``; equal texts may give the same object."""
-        return _parse(text) if isinstance(text, str) else text
+        return parse_url(text) if isinstance(text, str) else text
 
     @override
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -178,7 +178,8 @@ class URL:
 
 
 @lru_cache(maxsize=1024)  # a program fetches few distinct URLs, again and again: 60 ns, not 2 us
-def _parse(text: str) -> URL:
+def parse_url(text: str) -> URL:
+    """Return the URL for a text, as `URL` does, with one call less."""
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         return _parse_by_the_rules(text)

@@ -8,8 +8,8 @@ The rules of this file:
 - llhttp decides what is HTTP here, too, where a body ends, and whether the connection persists. A
   callback into Python for each header field would cost more than all the rest of reading, so there
   is none, and the fields are cut from the bytes when somebody asks (`ResponseHead`).
-- After a response that was not plain, or not complete, llhttp is in an unknown state: `renew` it, or
-  use this reader no more.
+- After a response that was not plain, or not complete, llhttp is in an unknown state: `renew` it,
+  or use this reader no more.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class PlainReader:
     # llhttp's callbacks.
 
     def on_message_begin(self) -> None:
-        """Stop where a second response begins: the first one was no final one, or there is excess."""
+        """Stop where a second response begins: the first was interim, or this is excess."""
         if self._begun:
             raise _Another
         self._begun = True
