@@ -51,7 +51,7 @@ class Deadlines:
     def __init__(self, loop: Clock, limits: Limits, callback: Callable[[], object]) -> None:
         self._loop = loop
         self._limits = limits
-        self._callback = callback
+        self._callback: Callable[[], object] | None = callback
         self._alarm = Alarm(loop, self._expire)
         self.clear = self._alarm.clear
         self._timeout: Timeout | None = None
@@ -114,6 +114,7 @@ class Deadlines:
     def close(self) -> None:
         """Nobody will wait again."""
         self._alarm.close()
+        self._callback = None
 
     def error(self, what: str) -> TimeoutException:
         """Return the error for a time that was up."""
@@ -126,4 +127,5 @@ class Deadlines:
 
     def _expire(self) -> None:
         self.expired = True
-        self._callback()
+        if self._callback is not None:
+            self._callback()

@@ -16,7 +16,9 @@ from typing import Final, TypeAlias, final
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in the order they came."""
 
-# The search skips from one line end to the next; lower() and find() cost a third more.
+# Whether there is such a field, seen without taking the head apart. The search skips from one line
+# end to the next; lower() and find() cost a third more.
+_KEPT: Final = re.compile(rb"\n(?i:keep-alive):")
 _CODED: Final = re.compile(rb"\n(?i:content-encoding):")
 _KEEP_ALIVE: Final = rb"(?i)(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})"
 
@@ -96,8 +98,9 @@ class ResponseHead:
 
         Source: RFC 2068 section 19.7.1.1; apache2 and hypercorn send ``Keep-Alive: timeout=5``.
         """
-        told = b",".join(self.values(b"keep-alive"))
-        found = re.search(_KEEP_ALIVE, told) if told else None
+        if self._raw is not None and _KEPT.search(self._raw) is None:
+            return math.inf
+        found = re.search(_KEEP_ALIVE, b",".join(self.values(b"keep-alive")))
         # A tenth less: the request must arrive before the server's own clock has run out.
         return math.inf if found is None else int(found[1]) * 0.9
 

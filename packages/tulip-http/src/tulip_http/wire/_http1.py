@@ -247,7 +247,6 @@ class ResponseParser:
                 return True
             self._leave_llhttp_out(head)
             if self._direct:
-                plain.renew()
                 return True
             self.head = None
         self._chunks.clear()

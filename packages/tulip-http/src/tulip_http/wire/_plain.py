@@ -8,8 +8,8 @@ The rules of this file:
 - llhttp decides what is HTTP here, too, where a body ends, and whether the connection persists. A
   callback into Python for each header field would cost more than all the rest of reading, so there
   is none, and the fields are cut from the bytes when somebody asks (`ResponseHead`).
-- After a response that was not plain, or not complete, llhttp is in an unknown state: `renew` it,
-  or use this reader no more.
+- After a response that was not plain, or not complete, llhttp is in an unknown state, and is
+  dropped. Nor is it kept where no other response can follow: the two refer to each other.
 """
 
 from __future__ import annotations
@@ -66,11 +66,7 @@ class PlainReader:
         self._max_head = max_head
         self._max_fields = max_fields
         self.complete = self._begun = self.keep_alive = False
-        self.renew()
-
-    def renew(self) -> None:
-        """Forget a response of which only a part was read."""
-        self._llhttp = make_llhttp(self)
+        self._llhttp: httptools.HttpResponseParser | None = None
 
     def read(self, data: bytes) -> ResponseHead | None:
         """Return the head of the response with which ``data`` begins; None if it is not plain."""
@@ -80,12 +76,18 @@ class PlainReader:
         # The shortest field has 4 bytes, so most heads need no counting.
         if end > 4 * self._max_fields and data.count(b"\n", 0, end) > self._max_fields:
             return None
-        self.complete = self._begun = False
+        llhttp = self._llhttp
+        if llhttp is None:
+            llhttp = self._llhttp = make_llhttp(self)
+        self.complete = self._begun = self.keep_alive = False
         try:
-            self._llhttp.feed_data(data)
+            llhttp.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._llhttp = None
             return None
-        status = self._llhttp.get_status_code()
+        if not self.keep_alive:
+            self._llhttp = None
+        status = llhttp.get_status_code()
         return ResponseHead("HTTP/1.1", status, data[: end + 2]) if status >= 200 else None
 
     # llhttp's callbacks.
@@ -101,6 +103,7 @@ class PlainReader:
         raise _Another
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note the end; llhttp knows only now whether the connection persists."""
+        assert self._llhttp is not None
         self.complete = True
         self.keep_alive = self._llhttp.should_keep_alive()
