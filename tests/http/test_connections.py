@@ -1,6 +1,7 @@
 """What happens on a connection besides a request and its answer; servers in memory, no waiting."""
 
 import contextlib
+import gc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,11 +34,16 @@ from tulip_http import (
     sleep,
     wait_all,
 )
+from tulip_http._connection import Connection
+from tulip_http._deadlines import Deadlines
 from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
+from tulip_http.wire._http1 import ResponseParser
+from tulip_http.wire._plain import PlainReader
 from tulip_poll import EventLoop
 from tulip_sched.testing import VirtualClock, virtual_time
 
+PARTS_OF_A_CONNECTION = {Connection, Deadlines, ResponseParser, PlainReader}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 REQUEST, HANG = Step.REQUEST, Step.HANG
 
@@ -665,3 +671,20 @@ def test_a_client_closed_during_a_request_names_it_and_whether_it_can_be_repeate
     assert str(error).startswith(f"{method} http://a.example/x: ")
     assert error.request is not None
     assert error.safe_to_repeat is safe
+
+
+@in_loop
+async def test_a_connection_that_is_closed_leaves_no_cycles() -> None:
+    """Where each request has a connection of its own, the garbage collector would be busy."""
+    closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    with on(ScriptedServer([REQUEST, closing, REQUEST, closing])) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(2):
+                assert (await client.get("http://h/")).text == "hi"
+            left = [each for each in gc.get_objects() if type(each) in PARTS_OF_A_CONNECTION]
+        finally:
+            gc.enable()
+    assert client.stats().opened == 2
+    assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Protocol, TypeVar, final
 
 from tulip_http._errors import (
@@ -11,6 +12,7 @@ from tulip_http._errors import (
     ResponseTooLarge,
     StreamClosed,
     StreamConsumed,
+    StreamError,
 )
 from tulip_http._typing import override
 from tulip_http.bodies._text import LineSplitter, text_decoder
@@ -60,6 +62,7 @@ class Body:
         decoder: Undoes its codings.
         max_body: Most bytes of it that are read whole.
         content: All of it, where it is here already.
+        upgraded: There is no body: the connection belongs to another protocol.
 
     Attributes:
         content: All of it, once `read` has read it.
@@ -74,6 +77,7 @@ class Body:
         "_source",
         "_splitter",
         "_started",
+        "_upgraded",
         "content",
     )
 
@@ -85,8 +89,10 @@ class Body:
         decoder: BodyDecoder | None = None,
         max_body: int | None = None,
         content: bytes | None = None,
+        upgraded: bool = False,
     ) -> None:
         self.content: bytes | None = content
+        self._upgraded = upgraded
         self._request = request
         self._source = source
         self._body_decoder = decoder
@@ -164,14 +170,10 @@ class Body:
             self._abandoned = True
             source.abandon()
 
-    def drop(self) -> None:
-        """Close, from wherever the garbage collector happens to run: start nothing."""
-        source, self._source = self._source, None
-        if source is not None:
-            source.close()
-
     def detach(self) -> Transport:
-        """Give the connection away."""
+        """Give the connection away; see `Response.detach`."""
+        if not self._upgraded:
+            raise self._carrying(StreamError(f"{self._name} left the connection with HTTP"))
         source, self._source = self._source, None
         if source is None:
             raise self._carrying(StreamClosed(f"{self._name} was closed"))
@@ -218,6 +220,15 @@ class Body:
     def _carrying(self, error: E) -> E:
         error.request = self._request
         return error
+
+    def __del__(self) -> None:
+        """Give the connection back that a body nobody read or closed still occupies."""
+        source = getattr(self, "_source", None)
+        if source is not None:
+            self._source = None
+            message = f"{self._name} was dropped before it was read or closed"
+            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
+            source.close()  # wherever the garbage collector happens to run: start nothing
 
     @override
     def __getstate__(self) -> tuple[None, dict[str, object]]:

@@ -151,48 +151,45 @@ class Client:
 
     def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a GET request; see `request`."""
-        return self.request("GET", url, **options)
+        return self._send(("GET", url), options, True)
 
     def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a HEAD request; see `request`."""
-        return self.request("HEAD", url, **options)
+        return self._send(("HEAD", url), options, True)
 
     def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send an OPTIONS request; see `request`."""
-        return self.request("OPTIONS", url, **options)
+        return self._send(("OPTIONS", url), options, True)
 
     def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a POST request; see `request`."""
-        return self.request("POST", url, **options)
+        return self._send(("POST", url), options, True)
 
     def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a PUT request; see `request`."""
-        return self.request("PUT", url, **options)
+        return self._send(("PUT", url), options, True)
 
     def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a PATCH request; see `request`."""
-        return self.request("PATCH", url, **options)
+        return self._send(("PATCH", url), options, True)
 
     def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
         """Send a DELETE request; see `request`."""
-        return self.request("DELETE", url, **options)
+        return self._send(("DELETE", url), options, True)
 
-    @coroutine
     def request(
         self,
         method: str,
         url: URL | str,
-        *,
-        timeout: TimeoutTypes | Default = Default.TIMEOUT,
-        **parts: Unpack[RequestParts],
-    ) -> Gen[Response]:
+        **options: Unpack[RequestOptions],
+    ) -> Coroutine[Response]:
         """Send a request and wait for the whole answer.
 
         Args:
             method: Any token.
             url: Absolute, or what follows ``base_url``.
-            timeout: Instead of the client's; seconds, None for no limit, or a `Timeout`.
-            parts: See `RequestParts`.
+            options: See `RequestParts`, and ``timeout``: instead of the client's; seconds, None for
+                no limit, or a `Timeout`.
 
         Returns:
             The response, whatever its status, with its body read.
@@ -208,16 +205,13 @@ class Client:
         A request that is safe to repeat is sent once more, on a fresh connection, if a kept one
         turns out to have been closed by the server. Cancelling closes the connection.
         """
-        request = self.build_request(method, url, **parts)
-        return (yield from self._send(request, self._timeout(timeout), True))
+        return self._send((method, url), options, True)
 
     def stream(
         self,
         method: str,
         url: URL | str,
-        *,
-        timeout: TimeoutTypes | Default = Default.TIMEOUT,
-        **parts: Unpack[RequestParts],
+        **options: Unpack[RequestOptions],
     ) -> ResponseStream:
         """Send a request and wait for the head of the answer; its body is read piece by piece.
 
@@ -228,14 +222,7 @@ class Client:
             with await client.stream("GET", url) as response: ...
             async with client.stream("GET", url) as response: ...
         """
-        return ResponseStream(self._stream(method, url, self._timeout(timeout), parts))
-
-    @coroutine
-    def _stream(
-        self, method: str, url: URL | str, timeout: Timeout, parts: RequestParts
-    ) -> Gen[Response]:
-        request = self.build_request(method, url, **parts)
-        return (yield from self._send(request, timeout, False))
+        return ResponseStream(self._send((method, url), options, False))
 
     def build_request(
         self,
@@ -248,28 +235,40 @@ class Client:
         Raises:
             InvalidURL, UnsupportedProtocol, LocalProtocolError: It cannot be made.
         """
+        return self._build(method, url, parts)
+
+    def _build(self, method: str, url: URL | str, parts: RequestParts) -> Request:
         if self.base_url is not None and isinstance(url, str) and not re.match(_ABSOLUTE, url):
             url = f"{str(self.base_url).rstrip('/')}/{url.lstrip('/')}"
         if self.params is not None:
             own, params = encode_pairs(self.params), parts.get("params")
             every = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))
             parts["params"] = every
+        if not parts:
+            return Request(method, url, headers=self._headers)
         headers = parts.get("headers")
         parts["headers"] = self._headers if headers is None else _merged(self._headers, headers)
         return Request(method, url, **parts)
 
-    @coroutine
     def send(
         self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
-    ) -> Gen[Response]:
+    ) -> Coroutine[Response]:
         """Send a request as it is, and wait for the whole answer; see `request`."""
-        return (yield from self._send(request, self._timeout(timeout), True))
-
-    def _timeout(self, timeout: TimeoutTypes | Default) -> Timeout:
-        return self._usual_timeout if isinstance(timeout, Default) else Timeout.of(timeout)
+        given: RequestOptions = {} if isinstance(timeout, Default) else {"timeout": timeout}
+        return self._send(request, given, True)
 
     @coroutine
-    def _send(self, request: Request, timeout: Timeout, whole: bool) -> Gen[Response]:
+    def _send(
+        self,
+        asked: Request | tuple[str, URL | str],
+        options: RequestOptions,
+        whole: bool,
+    ) -> Gen[Response]:
+        """Send a request, or make it first: here, so that what is wrong with it is raised here."""
+        timeout = self._usual_timeout
+        if "timeout" in options:
+            timeout = Timeout.of(options.pop("timeout"))
+        request = asked if isinstance(asked, Request) else self._build(*asked, options)
         pool = self._pool
         origin = request.url.origin
         loop = current_context().eventloop
@@ -279,7 +278,7 @@ class Client:
             connection = pool.take(origin, loop, now)
             while connection is None or connection.served:
                 if connection is not None and not (
-                    request.repeatable and now - connection.free_since < _FRESH_SECONDS
+                    now - connection.free_since < _FRESH_SECONDS and request.repeatable
                 ):
                     connection = yield from pool.make_sure(connection)
                 if connection is not None:

@@ -8,8 +8,9 @@ The rules of this file:
 - An exchange that did not reach its end closes the connection: what is still in flight would be
   taken for the next answer. Only if little is missing, and it is known how much, that is read in
   the background first (`_drain`).
-- A small request goes out in one send; a larger one, and one whose body comes in pieces, in a task
-  (`_sending`), while this one listens.
+- A small request goes out in one send (`_sending`); a larger one, and one whose body comes in
+  pieces, in a task, while this one listens. An answer that is not here at once is waited for by
+  `_receiving`.
 
 Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 section 9.2.2.
 """
@@ -21,14 +22,13 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 
 from tulip_http._body import Body
 from tulip_http._deadlines import Deadlines
-from tulip_http._errors import RemoteProtocolError, ResponseTooLarge
 from tulip_http._failures import name, translated
+from tulip_http._receiving import HEAD_READ, Receiving
 from tulip_http._response import Response
 from tulip_http._sending import Sending
 from tulip_http._typing import override
-from tulip_http._upgraded import UpgradedTransport
-from tulip_http.bodies._decode import decode_whole, decoder_for
-from tulip_http.wire._http1 import ResponseParser, kept_for
+from tulip_http._upgraded import UpgradedTransport, check_upgrade
+from tulip_http.bodies._decode import decoder_for
 from tulip_net import (
     BrokenError,
     Cancelled,
@@ -48,10 +48,6 @@ if TYPE_CHECKING:
     from tulip_http._timeouts import Timeout
     from tulip_http._url import Origin
 
-# Most answers fit; a larger buffer costs more to allocate than a second receive.
-_HEAD_READ: Final = 32768
-# Twice the socket buffer of a fast loopback transfer; larger ones gain nothing measurable.
-_BODY_READ: Final = 262144
 # A rest of an answer that is read rather than thrown away with its connection: it is in the
 # kernel's buffer already, most likely; and how long that may take, since others wait for the place.
 _DRAIN_BYTES: Final = 65536
@@ -90,6 +86,7 @@ class Connection:
         "_loop",
         "_owner",
         "_parser",
+        "_receiving",
         "_request",
         "_sending",
         "_transport",
@@ -112,7 +109,8 @@ class Connection:
         self._loop = current_context().eventloop
         self._deadlines = Deadlines(self._loop, limits, self._expire)
         self._sending = Sending(self._loop, transport, self._deadlines)
-        self._parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
+        self._receiving = Receiving(transport, self._deadlines, self._sending, limits)
+        self._parser = self._receiving.parser
         self._owner: Owner | None = None
         self._request: Request | None = None
         self.opened_at = self.free_since = self._loop.time()
@@ -126,7 +124,7 @@ class Connection:
         return self._parser.started
 
     @coroutine
-    def exchange(  # noqa: C901, PLR0912 - the path of every request, written out flat
+    def exchange(  # noqa: C901 - the path of every request, written out flat
         self,
         request: Request,
         timeout: Timeout,
@@ -154,62 +152,56 @@ class Connection:
         self._owner = owner
         self._request = request
         self.served += 1
-        parser, deadlines, transport = self._parser, self._deadlines, self._transport
+        parser, sending, receiving = self._parser, self._sending, self._receiving
+        transport, deadlines, time = self._transport, self._deadlines, self._loop.time
         assert transport is not None
-        deadlines.begin(timeout, ends)
         parser.start(request.method)
+        deadlines.begin(timeout, ends, time())
+        sent = first = 0.0
         # Each generator in between would cost every request (benchmarks/, GET of 1 KiB).
         try:
-            sent = first = 0.0
-            data = self._sending.begin(request)
+            data = sending.begin(request)
             if data:
-                deadlines.write()
                 try:
                     yield from transport.send(data)
                 except BrokenError as error:
-                    yield from self._answer_after_all(error)
-            while parser.head is None:
-                if self._sending.upload is None or self._sending.sent():
+                    yield from receiving.answer_after_all(request, error)
+            while (head := parser.head) is None:
+                if sending.upload is None or sending.sent():
                     sent = deadlines.read()
-                data = yield from transport.recv(_HEAD_READ)
-                first = first or self._loop.time()
-                self._feed(data)
+                data = yield from transport.recv(HEAD_READ)
+                first = first or time()
+                receiving.feed(data, request)
             if parser.upgraded:
-                self._check_upgrade(request, whole)
+                check_upgrade(head, request, whole=whole)
             if self.served == 1:
-                self.keep_seconds = kept_for(parser.head)
-            decoder = decoder_for(parser.head.fields, self._limits.max_ratio)
-            content = body = None
-            if whole:
-                most = self._limits.max_body
-                # A body that came with the head is no larger than one read.
-                if parser.complete and (most is None or most >= _HEAD_READ):
-                    content = parser.take_body()
-                else:
-                    content = yield from self._receive_all()
-                if decoder is not None:
-                    content = decode_whole(content, decoder, most)
+                self.keep_seconds = head.kept_for()
+            codings = head.codings()
+            decoder = decoder_for(codings, self._limits.max_ratio) if codings else None
+            if not whole:
+                content = None
+            elif parser.complete and decoder is None and receiving.head_fits:
+                content = parser.take_body()
+            else:
+                content = yield from receiving.whole(request, decoder)
         except BaseException as error:
             self._fail(error, request)
             raise
-        head, upgraded = parser.head, parser.upgraded
+        ended = time()
+        body = None
         if whole:
-            ended = self._finish()
+            self._finish(ended)
         else:
-            body = Body(request, source=self, decoder=decoder, max_body=self._limits.max_body)
-            ended = self._loop.time()
+            body = Body(
+                request,
+                source=self,
+                decoder=decoder,
+                max_body=self._limits.max_body,
+                upgraded=parser.upgraded,
+            )
             deadlines.clear()  # how long the caller takes is the caller's business
-        return Response(
-            request,
-            head,
-            trailers=parser.trailers,
-            clocked=(began, sent or first, first or ended, ended),
-            connection=self.info,
-            first=self.served == 1,
-            content=content,
-            body=body,
-            upgraded=upgraded,
-        )
+        clocked = (began, sent or first, first or ended, ended, self.served == 1)
+        return Response(request, head, self.info, clocked, content, body)
 
     def call_ends(self) -> float:
         """Return when a call that begins now has to end, on the loop's clock."""
@@ -229,7 +221,7 @@ class Connection:
         request = self._request
         try:
             while not data and not parser.complete:
-                yield from self._receive_some()
+                yield from self._receiving.some(request)
                 data = parser.take_body()
         except BaseException as error:
             self._fail(error, request)
@@ -237,7 +229,7 @@ class Connection:
         if data:
             self._deadlines.clear()
         else:
-            self._finish()
+            self._finish(self._loop.time())
         return data
 
     @coroutine
@@ -266,7 +258,7 @@ class Connection:
             self.close()
         elif self._parser.complete:
             self._parser.take_body()
-            self._finish()
+            self._finish(self._loop.time())
         else:
             Task(self._drain(), "tulip-http: the rest of an answer").start()
 
@@ -287,16 +279,15 @@ class Connection:
             self._transport.close()
         self._hand_over()
 
-    def _finish(self) -> float:
-        """End an exchange whose answer is complete, and return the time."""
-        self.free_since = now = self._loop.time()
-        self._deadlines.clear()
+    def _finish(self, now: float) -> None:
+        """End an exchange whose answer is complete."""
+        self.free_since = now
         # A body that was held back: whether the server still expects it, nobody knows.
         if self._parser.keep_alive and self._sending.complete() and not self._sending.last:
+            self._deadlines.clear()
             self._hand_over()
         else:
             self.close()
-        return now
 
     def _hand_over(self) -> None:
         owner, self._owner = self._owner, None
@@ -315,85 +306,15 @@ class Connection:
     @coroutine
     def _drain(self) -> Gen[None]:
         """Read what is missing, for nobody, so that the connection can be used again."""
-        parser = self._parser
-        assert self._transport is not None
         self._deadlines.limit(_DRAIN_SECONDS)
         try:
-            while not parser.complete:
-                self._feed((yield from self._transport.recv(_BODY_READ)))
-                parser.take_body()
+            yield from self._receiving.rest()
         except BaseException as error:
             self.close()
             if not isinstance(error, Exception):
                 raise
         else:
-            self._finish()
-
-    # Receiving.
-
-    @coroutine
-    def _receive_all(self) -> Gen[bytes]:
-        parser = self._parser
-        most = math.inf if self._limits.max_body is None else self._limits.max_body
-        chunks, size = [], 0
-        while True:
-            chunk = parser.take_body()
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > most or (parser.length or 0) > most:
-                raise ResponseTooLarge(
-                    f"the body is larger than {most} bytes (max_body): "
-                    f"{parser.length or size} bytes, or more"
-                )
-            if parser.complete:
-                return b"".join(chunks)  # of one piece, that piece itself
-            yield from self._receive_some()
-
-    @coroutine
-    def _receive_some(self) -> Gen[None]:
-        assert self._transport is not None
-        if self._sending.sent():
-            self._deadlines.read_body()
-        data = yield from self._transport.recv(_BODY_READ)
-        self._deadlines.come(len(data))
-        self._feed(data)
-
-    @coroutine
-    def _answer_after_all(self, error: BrokenError) -> Gen[None]:
-        """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
-        try:
-            while self._parser.head is None:
-                yield from self._receive_some()
-        except (BrokenError, RemoteProtocolError):
-            self._deadlines.reading = False
-            raise error from None
-
-    def _feed(self, data: bytes) -> None:
-        parser = self._parser
-        if not data:
-            parser.feed_eof()
-            return
-        parser.feed(data)
-        if parser.interim:
-            self._tell_interim()
-
-    def _tell_interim(self) -> None:
-        interim = self._parser.interim
-        while interim:
-            head = interim.pop(0)
-            if head.status == 100:
-                self._sending.go_ahead()
-            if self._request is not None:
-                self._request.tell_interim(head)
-
-    def _check_upgrade(self, request: Request, whole: bool) -> None:
-        head = self._parser.head
-        assert head is not None
-        what = f"status {head.status} hands the connection to another protocol"
-        if request.method != "CONNECT" and not request.headers.has(b"upgrade"):
-            raise RemoteProtocolError(f"{what}, which nobody asked for")
-        if whole:
-            raise RemoteProtocolError(f"{what}: use Client.stream and the response's detach()")
+            self._finish(self._loop.time())
 
     # What went wrong.
 

@@ -32,6 +32,7 @@ class Deadlines:
         ends: When the call is to end at the latest.
         reading: It is the answer that is awaited, no longer the request that is sent.
         expired: The time was up.
+        clear: Nobody waits: the alarm's own, as every request ends with it.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Deadlines:
         "_loop",
         "_pace",
         "_timeout",
+        "clear",
         "ends",
         "expired",
         "reading",
@@ -49,18 +51,24 @@ class Deadlines:
     def __init__(self, loop: Clock, limits: Limits, callback: Callable[[], object]) -> None:
         self._loop = loop
         self._limits = limits
-        self._callback = callback
+        self._callback: Callable[[], object] | None = callback
         self._alarm = Alarm(loop, self._expire)
+        self.clear = self._alarm.clear
         self._timeout: Timeout | None = None
         self._pace: Pace | None = None
         self.ends = math.inf
         self.reading = self.expired = False
 
-    def begin(self, timeout: Timeout, ends: float) -> None:
-        """Begin a call."""
+    def begin(self, timeout: Timeout, ends: float, now: float) -> None:
+        """Begin a call, whose request is sent now."""
         self._timeout = timeout
         self._pace = None
         self.ends = ends
+        self.reading = False
+        seconds = timeout.write
+        if seconds is not None and now + seconds < ends:
+            ends = now + seconds
+        self._alarm.set(ends)
 
     def call_ends(self) -> float:
         """Return when a call that begins now has to end."""
@@ -69,17 +77,19 @@ class Deadlines:
         return math.inf if total is None else self._loop.time() + total
 
     def write(self) -> None:
-        """From now on it is a piece of the request that takes long."""
+        """From now on it is another piece of the request that takes long."""
         assert self._timeout is not None
-        self.reading = False
-        self._set(self._timeout.write, self._loop.time())
+        self.begin(self._timeout, self.ends, self._loop.time())
 
     def read(self) -> float:
         """From now on it is the next piece of the answer; return the time."""
-        assert self._timeout is not None
+        timeout = self._timeout
+        assert timeout is not None
         self.reading = True
-        now = self._loop.time()
-        self._set(self._timeout.read, now)
+        now, ends, seconds = self._loop.time(), self.ends, timeout.read
+        if seconds is not None and now + seconds < ends:
+            ends = now + seconds
+        self._alarm.set(ends)
         return now
 
     def read_body(self) -> None:
@@ -101,13 +111,10 @@ class Deadlines:
         """Give what is left, for which nobody waits, so much time."""
         self._alarm.set(self._loop.time() + seconds)
 
-    def clear(self) -> None:
-        """Nobody waits."""
-        self._alarm.clear()
-
     def close(self) -> None:
         """Nobody will wait again."""
         self._alarm.close()
+        self._callback = None
 
     def error(self, what: str) -> TimeoutException:
         """Return the error for a time that was up."""
@@ -118,12 +125,7 @@ class Deadlines:
             what, self._timeout, reading=self.reading, in_all=now >= self.ends, slow=slow
         )
 
-    def _set(self, seconds: float | None, now: float) -> None:
-        ends = self.ends
-        if seconds is not None and (deadline := now + seconds) < ends:
-            ends = deadline
-        self._alarm.set(ends)
-
     def _expire(self) -> None:
         self.expired = True
-        self._callback()
+        if self._callback is not None:
+            self._callback()

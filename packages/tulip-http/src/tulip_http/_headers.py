@@ -48,17 +48,13 @@ class Headers(MutableMapping[str, str]):
     __slots__ = ("_block", "_index", "_pairs")
 
     def __init__(self, fields: HeaderTypes | None = None) -> None:
-        self._pairs: list[tuple[bytes, bytes]] = []
         self._index: dict[bytes, list[bytes]] | None = None
         self._block: bytes | None = None
         if isinstance(fields, Headers):
-            # All are replaced, never changed in place, so copies can share them: what a client
-            # sends with each request is looked through and put together once.
-            self._pairs = fields._pairs
-            self._index, self._block = fields._indexed(), fields.block()
-        elif fields is not None:
-            pairs = fields.items() if isinstance(fields, Mapping) else fields
-            self._pairs = [(_name(name), _value(name, value)) for name, value in pairs]
+            self._pairs: list[tuple[bytes, bytes]] = fields._pairs
+            return
+        pairs = fields.items() if isinstance(fields, Mapping) else fields or ()
+        self._pairs = [(_name(name), _value(name, value)) for name, value in pairs]
 
     @classmethod
     def from_wire(cls, pairs: list[tuple[bytes, bytes]]) -> Headers:
@@ -93,7 +89,13 @@ class Headers(MutableMapping[str, str]):
 
     def copy(self) -> Headers:
         """Return headers of their own with the same fields."""
-        return Headers(self)
+        # All three are replaced, never changed in place, so copies can share them: what a client
+        # sends with each request is looked through and put together once.
+        headers = Headers.__new__(Headers)
+        headers._pairs = self._pairs
+        headers._index = self._index or self._indexed()
+        headers._block = self._block or self.block()
+        return headers
 
     def block(self) -> bytes:
         """Return the fields as they are sent, each with its line end, without the empty line."""
@@ -105,6 +107,11 @@ class Headers(MutableMapping[str, str]):
         """Say whether there is a field with this name, given in lower case."""
         index = self._index
         return name in (self._indexed() if index is None else index)
+
+    def lack(self, names: frozenset[bytes]) -> bool:
+        """Say whether there is no field with one of these names, given in lower case."""
+        index = self._index
+        return names.isdisjoint(self._indexed() if index is None else index)
 
     @override
     def __getitem__(self, name: str) -> str:

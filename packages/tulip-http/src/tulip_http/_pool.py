@@ -188,8 +188,7 @@ class Pool:
         if not connection.usable or self._closed or age >= self._max_age:
             self._discard(connection)
             return
-        waiter = self._next_waiter(connection.origin) if self._line else None
-        if waiter is None:
+        if not self._line or (waiter := self._next_waiter(connection.origin)) is None:
             self._keep(connection)
         elif waiter.origin == connection.origin:
             self._grant(waiter, connection)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 from tulip_http._errors import LocalProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._typing import override
-from tulip_http._url import URL
+from tulip_http._url import URL, parse_url
 from tulip_http.bodies._encode import (
     ContentTypes,
     DataTypes,
@@ -21,7 +21,7 @@ from tulip_http.bodies._stream import BodyStream, StreamTypes
 
 if TYPE_CHECKING:
     from tulip_http.bodies._multipart import FilesTypes
-    from tulip_http.wire._http1 import ResponseHead
+    from tulip_http.wire._head import ResponseHead
 
 TrailerTypes: TypeAlias = "HeaderTypes | Callable[[], HeaderTypes]"
 """Fields after a body: given at once, or asked for once the body has gone out (a checksum)."""
@@ -43,6 +43,8 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 _KNOWN: Final = _IDEMPOTENT | {"POST", "PATCH"}
 # Methods for which a server expects a length even where there is no body (section 8.6).
 _EXPECTS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+# The fields that say where a body ends.
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @final
@@ -105,10 +107,10 @@ class Request:
         on_interim: Callable[[Interim], object] | None = None,
     ) -> None:
         self.method: str = method if method in _KNOWN else _checked(method)
-        self.url: URL = URL(url)
+        self.url: URL = parse_url(url) if isinstance(url, str) else URL(url)
         if params is not None:
             self.url = _with_params(self.url, params)
-        self.headers: Headers = Headers(headers)
+        self.headers: Headers = headers.copy() if isinstance(headers, Headers) else Headers(headers)
         self.content: bytes | None = None
         self.stream: BodyStream | None = None
         self.trailers: TrailerTypes | None = trailers
@@ -117,9 +119,11 @@ class Request:
             self.target: str = self.url.target
         else:
             self.target = _checked_target(target or _as_written(url, params))
-        if content is not None or data is not None or json is not None or files is not None:
+        bodies = content is not None or data is not None or json is not None or files is not None
+        if bodies:
             self._set_body(content, data, json, files)
-        self._announce_length()
+        if bodies or self.method in _EXPECTS_BODY or not self.headers.lack(_FRAMING):
+            self._announce_length()
         if trailers is not None:
             self._announce_trailers(trailers)
 

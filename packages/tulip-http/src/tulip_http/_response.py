@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._body import Body
-from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead, StreamError
+from tulip_http._errors import HTTPError, HTTPStatusError, ResponseNotRead
 from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
@@ -22,12 +21,13 @@ if TYPE_CHECKING:
 
     from tulip_http._request import Request
     from tulip_http._url import URL
-    from tulip_http.wire._http1 import ResponseHead
+    from tulip_http.wire._head import ResponseHead
 
 E = TypeVar("E", bound=HTTPError)
 
-Clocked = tuple[float, float, float, float]
-"""When a call began, its request had gone out, the answer began, and the call ended."""
+Clocked = tuple[float, float, float, float, bool]
+"""When a call began, its request had gone out, the answer began, and the call ended; and whether it
+was the first on its connection."""
 
 
 @final
@@ -42,8 +42,6 @@ class Response:
 
     Attributes:
         status_code: Three digits, such as 200.
-        http_version: "HTTP/1.1" or "HTTP/1.0".
-        headers: As they came.
         request: What this answers. Its URL is `url`.
         connection: Over what it came: the peer's address and certificate.
     """
@@ -53,13 +51,9 @@ class Response:
         "_clocked",
         "_content",
         "_encoding",
-        "_first",
-        "_reason",
-        "_trailers",
-        "_upgraded",
+        "_head",
+        "_headers",
         "connection",
-        "headers",
-        "http_version",
         "request",
         "status_code",
     )
@@ -68,28 +62,20 @@ class Response:
         self,
         request: Request,
         head: ResponseHead,
-        *,
-        trailers: list[tuple[bytes, bytes]],
-        clocked: Clocked,
         connection: ConnectionInfo,
-        first: bool = False,
-        content: bytes | None = None,
+        clocked: Clocked,
+        content: bytes | None,
         body: Body | None = None,
-        upgraded: bool = False,
     ) -> None:
         self.request: Request = request
         self.status_code: int = head.status
-        self.http_version: str = head.version
-        self.headers: Headers = Headers.from_wire(head.fields)
         self.connection: ConnectionInfo = connection
-        self._reason = head.reason
+        self._head = head
+        self._headers: Headers | None = None
+        self._clocked = clocked
         self._content = content
         self._body = body
-        self._clocked = clocked
-        self._first = first
         self._encoding: str | None = None
-        self._trailers = trailers
-        self._upgraded = upgraded
 
     @property
     def url(self) -> URL:
@@ -97,9 +83,22 @@ class Response:
         return self.request.url
 
     @property
+    def http_version(self) -> str:
+        """Either "HTTP/1.1" or "HTTP/1.0"."""
+        return self._head.version
+
+    @property
     def reason_phrase(self) -> str:
         """The words after the status, "" where there are none."""
-        return self._reason.decode("latin-1")
+        return self._head.reason.decode("latin-1")
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, as they came."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers.from_wire(self._head.fields)
+        return headers
 
     @property
     def elapsed(self) -> timedelta:
@@ -111,8 +110,8 @@ class Response:
     @property
     def timings(self) -> Timings:
         """How long each phase of the call took."""
-        began, sent, first, ended = self._clocked
-        opening = self.connection if self._first else ConnectionInfo()
+        began, sent, first, ended, opened = self._clocked
+        opening = self.connection if opened else ConnectionInfo()
         return Timings(
             opening.name, opening.connect, opening.tls, sent - began, first - began, ended - began
         )
@@ -120,7 +119,7 @@ class Response:
     @property
     def trailers(self) -> Headers:
         """Fields that came after a chunked body; complete once the body was read."""
-        return Headers.from_wire(self._trailers)
+        return Headers.from_wire(self._head.trailers)
 
     @property
     def is_success(self) -> bool:
@@ -297,9 +296,7 @@ class Response:
             StreamError: The answer is another one, the response was closed, or this was called
                 before.
         """
-        if not self._upgraded or self._body is None:
-            raise self._carrying(StreamError(f"{self!r} left the connection with HTTP"))
-        return self._body.detach()
+        return self._streamed().detach()
 
     @property
     def is_closed(self) -> bool:
@@ -332,14 +329,6 @@ class Response:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        """Give the connection back that a response nobody closed still occupies."""
-        body = getattr(self, "_body", None)
-        if body is not None and not body.ended:
-            message = f"{self!r} was dropped before it was read or closed"
-            warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
-            body.drop()
 
     def _carrying(self, error: E) -> E:
         error.request = self.request

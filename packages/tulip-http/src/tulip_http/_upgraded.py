@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, final
 
+from tulip_http._errors import RemoteProtocolError
 from tulip_http._typing import override
 from tulip_net import Closable, Coroutine, Gen, Transport, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from tulip_http._request import Request
+    from tulip_http.wire._head import ResponseHead
+
+
+def check_upgrade(head: ResponseHead, request: Request, *, whole: bool) -> None:
+    """Refuse an answer that hands the connection to another protocol, unless that was asked for.
+
+    Args:
+        head: The answer's.
+        request: What was asked.
+        whole: Only the answer's body is wanted.
+
+    Raises:
+        RemoteProtocolError: Nobody asked for it, or nobody would get the connection.
+    """
+    what = f"status {head.status} hands the connection to another protocol"
+    if request.method != "CONNECT" and not request.headers.has(b"upgrade"):
+        raise RemoteProtocolError(f"{what}, which nobody asked for")
+    if whole:
+        raise RemoteProtocolError(f"{what}: use Client.stream and the response's detach()")
 
 
 @final

@@ -125,20 +125,14 @@ class BodyDecoder:
         return data
 
 
-def decoder_for(fields: list[tuple[bytes, bytes]], max_ratio: float | None) -> BodyDecoder | None:
-    """Return a decoder for a response with these header fields, None if it needs none.
+def decoder_for(values: list[bytes], max_ratio: float | None) -> BodyDecoder | None:
+    """Return a decoder for a response with these Content-Encodings, None if it needs none.
 
     Raises:
         DecodingError: A coding is not known here.
     """
-    found = None
-    for name, value in fields:
-        # Comparing lengths first: this is asked of every field of every response.
-        if len(name) == 16 and name.lower() == b"content-encoding":
-            found = value if found is None else found + b"," + value
-    if found is None:
-        return None
-    codings = [coding.strip() for coding in found.decode("latin-1").lower().split(",")]
+    told = b",".join(values).decode("latin-1").lower()
+    codings = [coding.strip() for coding in told.split(",")]
     codings = [coding for coding in codings if coding not in {"", "identity"}]
     return BodyDecoder(codings, max_ratio) if codings else None
 

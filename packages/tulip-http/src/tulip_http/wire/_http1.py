@@ -4,6 +4,8 @@ The rules of this file:
 
 - llhttp (through `httptools`) reads heads and chunks. It cannot be told that a response has no body
   (HEAD), and has no call for the end of input; `ResponseParser` decides both.
+- A response whose first bytes are plain is read by `PlainReader`, at a third of the cost. What that
+  does not take is read here from its first byte on, as if nobody had looked at it before.
 - A body that is delimited by its length or by the end of the connection needs no parser: once the
   head and whatever came with it are read, llhttp is left out and the bytes go straight through.
 - No more than `max_head` bytes may pass without either a complete head or a byte of body: that one
@@ -16,8 +18,6 @@ Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses wi
 
 from __future__ import annotations
 
-import math
-import re
 from functools import lru_cache
 from typing import Final, final
 
@@ -25,13 +25,16 @@ import httptools
 
 from tulip_http._errors import RemoteProtocolError
 from tulip_http.wire._explain import explain
+from tulip_http.wire._head import Fields, ResponseHead
 from tulip_http.wire._mend import ends, mend
+from tulip_http.wire._plain import PlainReader, make_llhttp
 
 # 64 KiB of head, like the limit of curl per line and of several servers for a whole head; 256
 # fields. The widest heads in the wild are far below: about 100 fields.
 MAX_HEAD_BYTES: Final = 65536
 MAX_HEAD_FIELDS: Final = 256
-_KEEP_ALIVE: Final = rb"(?i)(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})"
+# Methods whose answer may announce a body that does not come: llhttp cannot be told.
+_WITHOUT_BODY: Final = frozenset({"HEAD", "CONNECT"})
 
 
 def serialize_head(method: str, target: str, host: str | None, fields: bytes) -> bytes:
@@ -44,7 +47,7 @@ def serialize_head(method: str, target: str, host: str | None, fields: bytes) ->
             section 7.2 asks.
         fields: The other fields, each with its line end.
     """
-    return b"%b%b\r\n" % (_first_lines(method, target, host), fields)
+    return _first_lines(method, target, host) + fields + b"\r\n"
 
 
 @lru_cache(maxsize=1024)  # the same URL is asked for again and again: 0.1 us, not 0.6
@@ -61,25 +64,6 @@ def serialize_chunk(data: bytes) -> bytes:
 def serialize_last_chunk(trailers: bytes = b"") -> bytes:
     """Return what ends a chunked body: trailer fields, each with its line end, or none."""
     return b"0\r\n%b\r\n" % trailers
-
-
-@final
-class ResponseHead:
-    """Status line and header fields, as they came."""
-
-    __slots__ = ("fields", "reason", "status", "version")
-
-    def __init__(
-        self, version: str, status: int, reason: bytes, fields: list[tuple[bytes, bytes]]
-    ) -> None:
-        self.version: str = version
-        self.status: int = status
-        self.reason: bytes = reason
-        self.fields: list[tuple[bytes, bytes]] = fields
-
-    def values(self, name: bytes) -> list[bytes]:
-        """Return the values of the fields with this (lower-case) name."""
-        return [value for field, value in self.fields if field.lower() == name]
 
 
 class _Excess(Exception):  # noqa: N818 - a signal, not an error
@@ -109,39 +93,38 @@ class ResponseParser:
         self._max_head = max_head
         self._max_fields = max_fields
         self._llhttp: httptools.HttpResponseParser | None = None
-        self._refusal: httptools.HttpParserError | None = None  # of a head that may be mended
         # llhttp's callback for the body is this list's own append: no frame of ours in between.
         self._chunks: list[bytes] = []
         self.on_body = self._chunks.append
+        # None once it has met what was not plain: the next answer will most likely not be either.
+        self._plain: PlainReader | None = PlainReader(self.on_body, max_head, max_fields)
         self.keep_alive = False
+        self._looked_closely = True
         self.start("GET")
 
     def start(self, method: str) -> None:
         """Expect the response to a request with this method."""
         if not self.keep_alive:
             self._llhttp = None
-        self.head: ResponseHead | None = None
-        self.interim: list[ResponseHead] = []
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.started = self.complete = self.keep_alive = self.upgraded = False
         self._method = method
-        self._raw = b""  # the head so far, to explain what is wrong with it
-        self._reason = b""
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._quiet = 0  # bytes since the last progress
+        self.head: ResponseHead | None = None
+        self.started = self.complete = self.keep_alive = self.upgraded = False
         self.length: int | None = None  # of a body whose end we find without llhttp
         self._received = 0
         self._direct = False
-        if self._llhttp is None:
-            self._refusal = None
-            self._llhttp = self._new_llhttp()
+        if self._looked_closely:
+            self._looked_closely = False
+            self._begin_closely()
 
-    def _new_llhttp(self) -> httptools.HttpResponseParser:
-        llhttp = httptools.HttpResponseParser(self)
-        # RFC 9112 section 2.2: a recipient may take a lone LF for the end of a line. In chunks
-        # llhttp insists on CRLF all the same, and rightly: there a wrong guess moves the end.
-        llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
-        return llhttp
+    def _begin_closely(self) -> None:
+        """Begin anew with what a plain response leaves untouched."""
+        self.interim: list[ResponseHead] = []
+        self.trailers: Fields = []
+        self._raw = b""  # the head so far, to explain what is wrong with it
+        self._reason = b""
+        self._fields: Fields = []
+        self._quiet = 0  # bytes since the last progress
+        self._refusal: httptools.HttpParserError | None = None  # of a head that may be mended
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the connection.
@@ -159,17 +142,13 @@ class ResponseParser:
         if self._direct:
             self._feed_direct(data)
             return
-        self.started = True
-        fresh = self.head is None
-        if fresh:
-            self._raw = self._raw + data if self._raw else data
-        self._feed_llhttp(data)
-        if fresh and self.head is not None:
-            self._check_head(self.head)
-        if not self._ended():
-            self._check_progress(len(data))
-            if self.head is not None:
-                self._leave_llhttp_out()
+        if not self.started:
+            self.started = True
+            if self._plain is not None and self._feed_plain(self._plain, data):
+                return
+            self._looked_closely = True
+            self._begin_closely()
+        self._feed_closely(data)
 
     def feed_eof(self) -> None:
         """Take note that the connection has ended.
@@ -203,7 +182,7 @@ class ResponseParser:
             return None
         if self.complete:
             return 0 if self.keep_alive else None
-        if self.length is None or not _persists(head):
+        if self.length is None or not head.persists():
             return None
         return self.length - self._received
 
@@ -233,7 +212,9 @@ class ResponseParser:
         """Make the head, and decide whether a body follows."""
         assert self._llhttp is not None
         status = self._llhttp.get_status_code()
-        head = ResponseHead(self._version(), status, self._reason, self._fields)
+        head = ResponseHead(
+            self._version(), status, None, self._reason, self._fields, self.trailers
+        )
         if status < 200 and status != 101:
             self.interim.append(head)
             self._reason, self._fields = b"", []
@@ -243,7 +224,7 @@ class ResponseParser:
         if self._method == "HEAD" or tunnel:
             self.complete = True
             self.upgraded = tunnel
-            self.keep_alive = not tunnel and _persists(head)
+            self.keep_alive = not tunnel and head.persists()
 
     def on_message_complete(self) -> None:
         """Note the end, of an interim response or of the final one."""
@@ -255,6 +236,37 @@ class ResponseParser:
 
     # What happens around llhttp.
 
+    def _feed_plain(self, plain: PlainReader, data: bytes) -> bool:
+        """Take the first bytes of a response, if they are plain; say whether they were."""
+        if self._method in _WITHOUT_BODY:
+            return False
+        head = plain.read(data)
+        if head is not None:
+            self.head = head
+            if plain.complete:
+                self.complete = True
+                self.keep_alive = plain.keep_alive
+                return True
+            self._leave_llhttp_out(head)
+            if self._direct:
+                return True
+            self.head = None
+        self._chunks.clear()
+        self._plain = None
+        return False
+
+    def _feed_closely(self, data: bytes) -> None:
+        fresh = self.head is None
+        if fresh:
+            self._raw = self._raw + data if self._raw else data
+        self._feed_llhttp(data)
+        if fresh and self.head is not None:
+            self._check_head(self.head)
+        if not self._ended():
+            self._check_progress(len(data))
+            if self.head is not None:
+                self._leave_llhttp_out(self.head)
+
     def _version(self) -> str:
         if self._raw.startswith(b"HTTP/1.1 ") and not self.interim:
             return "HTTP/1.1"
@@ -262,10 +274,12 @@ class ResponseParser:
         return "HTTP/" + self._llhttp.get_http_version()
 
     def _feed_llhttp(self, data: bytes) -> None:
-        if self._llhttp is None:  # it refused the head, which was not complete
-            if ends(self._raw, len(data)):
-                self._mend()
-            return
+        if self._llhttp is None:
+            if self._refusal is not None:  # of a head that was not complete
+                if ends(self._raw, len(data)):
+                    self._mend(self._refusal)
+                return
+            self._llhttp = make_llhttp(self)
         try:
             self._llhttp.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -282,17 +296,16 @@ class ResponseParser:
                 raise self._refused(error) from error
             else:
                 self._refusal = error
-                self._mend()
+                self._mend(error)
 
-    def _mend(self) -> None:
+    def _mend(self, refusal: httptools.HttpParserError) -> None:
         """Read the head again, mended; wait for the rest of it; or let the refusal stand."""
-        assert self._refusal is not None
         mended = mend(self._raw)
         if mended is None:
-            raise self._refused(self._refusal) from self._refusal
+            raise self._refused(refusal) from refusal
         if mended:
             self._raw, self._reason, self._fields = mended, b"", []
-            self._llhttp = self._new_llhttp()
+            self._llhttp = make_llhttp(self)
             self._feed_llhttp(mended)
             self._refusal = None
 
@@ -309,14 +322,14 @@ class ResponseParser:
         if not raw.startswith(b"HTTP/1.") and not raw.lstrip(b"\r\n").startswith(b"HTTP/1."):
             raise RemoteProtocolError(explain(raw, "Expected HTTP/1.0 or HTTP/1.1"))
         # RFC 9110 section 7.8; without it llhttp does not say where the other protocol begins.
-        if head.status == 101 and b"upgrade" not in _options(head):
+        if head.status == 101 and b"upgrade" not in head.options():
             raise RemoteProtocolError("status 101 without Connection: upgrade switches to nothing")
 
     @staticmethod
     def _size(head: ResponseHead) -> int:
         return sum(len(name) + len(value) + 4 for name, value in head.fields)
 
-    def _check_count(self, fields: list[tuple[bytes, bytes]]) -> None:
+    def _check_count(self, fields: Fields) -> None:
         if len(fields) > self._max_fields:
             raise RemoteProtocolError(f"the response has over {self._max_fields} header fields")
 
@@ -337,9 +350,8 @@ class ResponseParser:
                 f"the response's {what} is larger than {self._max_head} bytes"
             )
 
-    def _leave_llhttp_out(self) -> None:
-        head = self.head
-        assert head is not None
+    def _leave_llhttp_out(self, head: ResponseHead) -> None:
+        """Find the end of the body from now on without llhttp, if that can be."""
         if head.values(b"transfer-encoding"):
             # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
             codings = b",".join(head.values(b"transfer-encoding")).lower().split(b",")
@@ -358,28 +370,7 @@ class ResponseParser:
             if len(data) >= missing:
                 assert self.head is not None
                 self.complete = True
-                self.keep_alive = len(data) == missing and _persists(self.head)
+                self.keep_alive = len(data) == missing and self.head.persists()
                 data = data[:missing]
         self._received += len(data)
         self._chunks.append(data)
-
-
-def kept_for(head: ResponseHead) -> float:
-    """Return for how many seconds the server keeps the connection, as far as it says so.
-
-    Source: RFC 2068 section 19.7.1.1; apache2 and hypercorn send ``Keep-Alive: timeout=5``.
-    """
-    told = b",".join(head.values(b"keep-alive"))
-    found = re.search(_KEEP_ALIVE, told) if told else None
-    # A tenth less: the request must arrive before the server's own clock has run out.
-    return math.inf if found is None else int(found[1]) * 0.9
-
-
-def _persists(head: ResponseHead) -> bool:
-    """Say whether the connection stays open after this response (RFC 9112 section 9.3)."""
-    options = _options(head)
-    return b"close" not in options and (head.version == "HTTP/1.1" or b"keep-alive" in options)
-
-
-def _options(head: ResponseHead) -> list[bytes]:
-    return b",".join(head.values(b"connection")).lower().replace(b" ", b"").split(b",")

@@ -1,0 +1,116 @@
+"""The head of a response: its status line and header fields, taken apart when asked for.
+
+Most programs look at the status and at one or two fields, and the exchange itself needs to know
+little more than that a field is *not* there. So a head that llhttp has accepted is kept as it came,
+and cut into pairs at the first question that needs them. llhttp has refused whatever could be cut
+in two ways (folded lines, NUL, a bare CR), so the cutting is a matter of line ends and colons;
+`tests/http/test_plain.py` compares it with what llhttp itself hands out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final, TypeAlias, final
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
+"""Header fields in the order they came."""
+
+# Whether there is such a field, seen without taking the head apart. The search skips from one line
+# end to the next; lower() and find() cost a third more.
+_KEPT: Final = re.compile(rb"\n(?i:keep-alive):")
+_CODED: Final = re.compile(rb"\n(?i:content-encoding):")
+_KEEP_ALIVE: Final = rb"(?i)(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})"
+
+
+@final
+class ResponseHead:
+    """Status line and header fields, as they came.
+
+    Args:
+        version: "HTTP/1.1" or "HTTP/1.0".
+        status: Three digits.
+        raw: All of it, if llhttp has accepted it; ``reason`` and ``fields`` are then taken from it.
+        reason: The words after the status.
+        fields: The header fields.
+        trailers: Fields after the body: they appear there when they come.
+    """
+
+    __slots__ = ("_fields", "_raw", "_reason", "_trailers", "status", "version")
+
+    def __init__(
+        self,
+        version: str,
+        status: int,
+        raw: bytes | None,
+        reason: bytes = b"",
+        fields: Fields | None = None,
+        trailers: Fields | None = None,
+    ) -> None:
+        self.version: str = version
+        self.status: int = status
+        self._raw = raw
+        self._reason = reason
+        self._fields = fields
+        self._trailers = trailers
+
+    @property
+    def reason(self) -> bytes:
+        """The words after the status, ``b""`` where there are none."""
+        if self._raw is not None and self._fields is None:
+            self._cut(self._raw)
+        return self._reason
+
+    @property
+    def fields(self) -> Fields:
+        """The header fields in the order they came."""
+        if self._fields is None:
+            self._cut(self._raw or b"")
+        assert self._fields is not None
+        return self._fields
+
+    @property
+    def trailers(self) -> Fields:
+        """The fields after the body, as far as they have come."""
+        return self._trailers or []
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of the fields with this (lower-case) name."""
+        return [value for field, value in self.fields if field.lower() == name]
+
+    def codings(self) -> list[bytes]:
+        """Return the values of Content-Encoding; mostly there is none, and this is quick then."""
+        if self._raw is not None and _CODED.search(self._raw) is None:
+            return []
+        return self.values(b"content-encoding")
+
+    def options(self) -> list[bytes]:
+        """Return what the Connection fields say, in lower case."""
+        return b",".join(self.values(b"connection")).lower().replace(b" ", b"").split(b",")
+
+    def persists(self) -> bool:
+        """Say whether the connection stays open after this response (RFC 9112 section 9.3)."""
+        options = self.options()
+        return b"close" not in options and (self.version == "HTTP/1.1" or b"keep-alive" in options)
+
+    def kept_for(self) -> float:
+        """Return for how many seconds the server keeps the connection, as far as it says so.
+
+        Source: RFC 2068 section 19.7.1.1; apache2 and hypercorn send ``Keep-Alive: timeout=5``.
+        """
+        if self._raw is not None and _KEPT.search(self._raw) is None:
+            return math.inf
+        found = re.search(_KEEP_ALIVE, b",".join(self.values(b"keep-alive")))
+        # A tenth less: the request must arrive before the server's own clock has run out.
+        return math.inf if found is None else int(found[1]) * 0.9
+
+    def _cut(self, raw: bytes) -> None:
+        fields: Fields = []
+        line, *lines = raw.split(b"\n")  # RFC 9112 section 2.2: the CR may be missing
+        self._reason = line.removesuffix(b"\r")[13:]  # after "HTTP/1.1 200 "
+        for line in lines:
+            name, colon, value = line.partition(b":")
+            if not colon:
+                break  # the empty line: what follows it is body
+            fields.append((name, value.removesuffix(b"\r").lstrip(b" \t")))
+        self._fields = fields
