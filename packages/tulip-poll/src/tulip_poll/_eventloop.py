@@ -226,8 +226,7 @@ class EventLoop(Iteration):
         return self._release_all()
 
     def _release_all(self) -> Leftovers:
-        self._closed = True
-        self.thread = None
+        self._refuse_calls()
         pollster, signals = self._pollster, self._signals
         self._give_back()
         # The order matters: who posts from elsewhere goes first.

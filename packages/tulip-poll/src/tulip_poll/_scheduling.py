@@ -191,6 +191,11 @@ class Scheduling:
                 f"{current_thread().name!r}, where only call_soon_threadsafe() may be"
             )
 
+    def _refuse_calls(self) -> None:
+        """Raise `ClosedError` from now on."""
+        self._closed = True
+        self.thread = None
+
     def _enter_with_work(self) -> None:
         """Enter, and if a host is waiting, tell it that there is something to run."""
         self._enter()

@@ -70,7 +70,7 @@ class Context:
         self, eventloop: EventLoop | None = None, threadrunner: ThreadRunner | None = None
     ) -> None:
         self.current_task: Task[Any] | None = None
-        self.running = False
+        self.running: bool = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
         self.async_generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
         self.dropped_generators: deque[AsyncGenerator[Any, Any]] = deque()
