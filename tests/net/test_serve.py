@@ -260,3 +260,21 @@ def test_one_address_that_cannot_be_had_leaves_none_taken() -> None:
         (await listen(LOOPBACK[0], port)).close()
 
     run(main())
+
+
+def test_a_handler_that_is_no_coroutine_function_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    def forgot(transport: Transport) -> None:
+        transport.close()
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(forgot, listener))  # type: ignore[arg-type]
+        client = await create_transport("127.0.0.1", listener.port)
+        assert await client.recv(1) == b""
+        client.close()
+        listener.close()
+        await server
+
+    run(main())
+    assert "a handler must be a coroutine function" in caplog.text
+    assert "forgot" in caplog.text

@@ -132,8 +132,14 @@ class _Server:
             if self._context is not None:
                 with fail_after(self._handshake_timeout):
                     transport = yield from start_tls(plain, self._context, server_side=True)
+            handling = self._handler(transport)
+            if not hasattr(handling, "__iter__") and not hasattr(handling, "__await__"):
+                raise TypeError(
+                    f"a handler must be a coroutine function, but {self._handler!r} "
+                    f"returned {handling!r}"
+                )
             # Whatever can run as a task can be driven so: this generator is a coroutine.
-            yield from self._handler(transport)  # type: ignore[misc]
+            yield from handling  # type: ignore[misc]
             yield from transport.aclose()
         except (NetError, ClosedError, TimeoutError) as error:
             logger().info("connection from %r ended: %s", transport, error)
