@@ -6,8 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, final, overload
 
-from tulip_poll import WrongThreadError
-from tulip_sched._context import current_task
+from tulip_sched._context import Context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled
 from tulip_sched._scopes import CancelScope, GroupScope
@@ -35,11 +34,12 @@ class TaskGroup:
     no failure.
     """
 
-    __slots__ = ("_cut_short", "_errors", "_owner", "_scope", "_waiter")
+    __slots__ = ("_context", "_cut_short", "_errors", "_scope", "_waiter")
 
     def __init__(self) -> None:
         self._scope = GroupScope()
-        self._owner: Task[Any] | None = None
+        # Of the task that opened the group, as long as it is open.
+        self._context: Context | None = None
         self._errors: list[BaseException] = []
         self._waiter: Task[Any] | None = None
         self._cut_short = False
@@ -55,7 +55,7 @@ class TaskGroup:
         Raises:
             RuntimeError: The block is not open (any more).
         """
-        self.adopt(Task(coro, name))
+        Task(coro, name)._launch(self._context, self._scope)
 
     def create_task(self, coro: AnyCoroutine[T], name: str | None = None) -> Task[T]:
         """Start a task in this group and return it, for its result.
@@ -64,7 +64,7 @@ class TaskGroup:
             RuntimeError: The block is not open (any more).
         """
         task = Task(coro, name)
-        self.adopt(task)
+        task._launch(self._context, self._scope)
         return task
 
     def adopt(self, task: Task[Any]) -> None:
@@ -73,17 +73,7 @@ class TaskGroup:
         Raises:
             RuntimeError: The block is not open, or the task was started before.
         """
-        owner = self._owner
-        if owner is None:
-            task.cancel()
-            raise RuntimeError(f"the group of task {task.name!r} is not open")
-        try:
-            task._launch(owner._context, self._scope)
-        except WrongThreadError as error:
-            task.cancel()
-            raise WrongThreadError(
-                f"task {task.name!r} cannot be started in the group of another run"
-            ) from error
+        task._launch(self._context, self._scope)
 
     @overload
     def run(self, body: Callable[[TaskGroup], AnyCoroutine[T]]) -> Coroutine[T]: ...
@@ -123,7 +113,7 @@ class TaskGroup:
     def _enter(self) -> None:
         self._scope.__enter__()
         self._scope.ended = self._ended
-        self._owner = current_task()
+        self._context = current_task()._context
 
     @coroutine
     def _leave(self, error: BaseException | None) -> Gen[bool]:
@@ -132,7 +122,7 @@ class TaskGroup:
             self._scope.cancel()
             if isinstance(error, GeneratorExit):
                 # The coroutine is being closed and cannot wait: its tasks are left to the run.
-                self._owner = None
+                self._context = None
                 return self._close_scope(error)
             if not isinstance(error, Cancelled):
                 self._errors.append(error)
@@ -143,7 +133,7 @@ class TaskGroup:
                 self._waiter = current_task()
                 self._waiter._block(self._stop_waiting)
                 yield
-        self._owner = None
+        self._context = None
         errors, self._errors = self._errors, []
         if errors:
             self._close_scope(None)

@@ -362,11 +362,6 @@ class Stepper(QueueEntry, Generic[T]):
     def _order_to_stop(self) -> Cancelled:
         return Cancelled(f"task {self.name!r} was told to stop")
 
-    def _refused_start(self) -> RuntimeError:
-        if not self._started:
-            return RuntimeError(f"task {self.name!r} is done: it cannot be started")
-        return RuntimeError(f"task {self.name!r} was already started")
-
 
 def _driven(coro: Any) -> Generator[None, None, Any]:
     """Wrap an awaitable that is not a generator, such as another task or ``sleep(0)``."""

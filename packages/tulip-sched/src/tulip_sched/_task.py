@@ -8,7 +8,7 @@ from threading import get_ident
 from typing import Any, TypeVar, final
 from weakref import ref
 
-from tulip_poll import WrongThreadError
+from tulip_poll import EventLoop, WrongThreadError
 from tulip_sched._context import Context, current_context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled, TaskCancelledError
@@ -49,15 +49,15 @@ class Task(Stepper[T]):
         """
         self._launch(current_context(), None)
 
-    def _launch(self, context: Context, base: GroupScope | None) -> None:
-        """Start, in the scope of a group if one is given."""
-        if self._started or self._done:
+    def _launch(self, context: Context | None, base: GroupScope | None) -> None:
+        """Start, in the scope of a group if one is given; no context: that group is not open."""
+        if self._started or self._done or context is None:
             raise self._refused_start()
         loop = context.loop or context.eventloop
         if get_ident() == loop.thread:
             loop.schedule_here(self)
         else:
-            loop.schedule(self)
+            self._schedule(loop, base)
         self._started = True
         self._loop = loop
         self._context = context
@@ -73,6 +73,25 @@ class Task(Stepper[T]):
             self._starter = None if starter is None else ref(starter)
         if self._timeout is not None:
             self._root_scope().deadline = loop.time() + self._timeout
+
+    def _schedule(self, loop: EventLoop, base: GroupScope | None) -> None:
+        try:
+            loop.schedule(self)
+        except WrongThreadError as error:
+            if base is None:
+                raise
+            self.cancel()
+            raise WrongThreadError(
+                f"task {self.name!r} cannot be started in the group of another run"
+            ) from error
+
+    def _refused_start(self) -> RuntimeError:
+        if self._started:
+            return RuntimeError(f"task {self.name!r} was already started")
+        if self._done:
+            return RuntimeError(f"task {self.name!r} is done: it cannot be started")
+        self.cancel()
+        return RuntimeError(f"the group of task {self.name!r} is not open")
 
     def cancel(self) -> None:
         """Order the task to stop: every suspension in it raises `Cancelled` from now on.
