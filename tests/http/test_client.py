@@ -70,6 +70,10 @@ async def test_without_a_block() -> None:
     server = await start_server()
     client = Client()
     assert (await client.get(server.url("/quick"))).text == "hello\n"
+    async with client.stream("GET", server.url("/quick")) as response:
+        await response.aclose()  # httpx's name
+        assert response.is_closed
+    await client.aclose()
     client.close()
     client.close()
     with pytest.raises(ClientClosed, match="the client is closed"):

@@ -17,15 +17,15 @@ from tulip_http._pool import Pool
 from tulip_http._request import Interim, Request, TrailerTypes
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
+from tulip_http._typing import override
 from tulip_http._url import URL
 from tulip_http.bodies._decode import accepted_codings
 from tulip_http.bodies._encode import ContentTypes, DataTypes, ParamTypes, encode_pairs
 from tulip_http.bodies._stream import StreamTypes
-from tulip_net import Coroutine, Gen, coroutine, current_context
+from tulip_net import Closable, Coroutine, Gen, coroutine, current_context
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
 
     from typing_extensions import Unpack
 
@@ -91,7 +91,7 @@ class Default(Enum):
 
 
 @final
-class Client:
+class Client(Closable):
     """An HTTP client: keeps connections, and what its requests have in common.
 
     Usable as ``with Client() as client`` and ``async with``, which close its connections in the
@@ -306,31 +306,10 @@ class Client:
         """Return how many connections there are, and what they did so far."""
         return self._pool.stats()
 
+    @override
     def close(self) -> None:
         """Close every connection, without waiting; requests under way fail with `ClientClosed`."""
         self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 @final

@@ -12,11 +12,10 @@ from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
 from tulip_http.bodies._text import charset_of
-from tulip_net import Coroutine, Transport
+from tulip_net import Closable, Coroutine, Transport
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from types import TracebackType
     from typing import Self
 
     from tulip_http._request import Request
@@ -31,7 +30,7 @@ was the first on its connection."""
 
 
 @final
-class Response:
+class Response(Closable):
     """The answer to a request.
 
     The body of a response from ``client.get(...)`` and its kin is read already: `content`, `text`
@@ -277,6 +276,7 @@ class Response:
         while (line := await self.read_line()) is not None:
             yield line
 
+    @override
     def close(self) -> None:
         """Give up what has not been read, without waiting. Closing again does nothing.
 
@@ -307,28 +307,6 @@ class Response:
         if self._body is None:
             self._body = Body(self.request, content=self._content)
         return self._body
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _carrying(self, error: E) -> E:
         error.request = self.request
