@@ -61,18 +61,14 @@ def faulty(below: MakePair) -> MakePair:
     return make
 
 
-def over_tls(below: MakePair, certificates: Certificates, *, half_close: bool = False) -> MakePair:
+def over_tls(below: MakePair, certificates: Certificates) -> MakePair:
     """TLS, server and client, over another pair."""
 
     @coroutine
     def make() -> Gen[tuple[Transport, Transport]]:
         a, b = yield from below()
-        answering = create_task(
-            start_tls(b, certificates.server_context(), server_side=True, half_close=half_close)
-        )
-        client = yield from start_tls(
-            a, certificates.client_context(), server_hostname="localhost", half_close=half_close
-        )
+        answering = create_task(start_tls(b, certificates.server_context(), server_side=True))
+        client = yield from start_tls(a, certificates.client_context(), server_hostname="localhost")
         return client, (yield from answering)
 
     return make
@@ -89,12 +85,10 @@ def every_pair(certificates: Certificates) -> dict[str, MakePair]:
         "faulty memory": faulty(memory),
         "tls": over_tls(tcp, certificates),
         "tls in memory": over_tls(memory, certificates),
-        "tls with half close": over_tls(tcp, certificates, half_close=True),
         "tls over faulty tcp": over_tls(faulty(tcp), certificates),
         "tls in tls": over_tls(over_tls(tcp, certificates), certificates),
     }
 
 
 WHOLE = ["unix", "tcp", "pipes", "memory", "faulty tcp", "faulty memory"]
-TLS = ["tls", "tls in memory", "tls with half close", "tls over faulty tcp", "tls in tls"]
-HALF_CLOSING = [*WHOLE, "tls in memory", "tls with half close", "tls over faulty tcp"]
+TLS = ["tls", "tls in memory", "tls over faulty tcp", "tls in tls"]

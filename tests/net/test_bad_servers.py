@@ -25,8 +25,6 @@ from tulip_sched.testing import virtual_time
 
 ROUNDS = 5
 
-BOTH_WAYS = pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-
 
 @contextmanager
 def server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
@@ -43,11 +41,10 @@ def server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
         thread.join(5)
 
 
-@BOTH_WAYS
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_reset_at_each_step_of_the_handshake(
-    certificates: Certificates, version: ssl.TLSVersion, stop: float, half_close: bool
+    certificates: Certificates, version: ssl.TLSVersion, stop: float
 ) -> None:
     client = certificates.client_context()
     client.maximum_version = version
@@ -58,7 +55,7 @@ def test_a_reset_at_each_step_of_the_handshake(
         HalfAHandshake(context, server_side=True).reset_at(stop, sock)
 
     async def visit(port: int) -> Transport:
-        transport = await create_transport("127.0.0.1", port, ssl=client, half_close=half_close)
+        transport = await create_transport("127.0.0.1", port, ssl=client)
         try:
             while await transport.recv(100):
                 pass

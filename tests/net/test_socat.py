@@ -115,10 +115,7 @@ def test_our_server_hears_half_a_close_and_still_answers(tmp_path: Path, kind: s
     assert run(main()) == DATA[::-1]
 
 
-@pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-def test_our_tls_goes_through_a_unix_socket(
-    certificates: Certificates, tmp_path: Path, half_close: bool
-) -> None:
+def test_our_tls_goes_through_a_unix_socket(certificates: Certificates, tmp_path: Path) -> None:
     """TLS over a Unix socket, which socat carries on to a TCP server of ours."""
     path = tmp_path / "socket"
 
@@ -132,7 +129,6 @@ def test_our_tls_goes_through_a_unix_socket(
                 (yield from connected(path)),
                 certificates.client_context(),
                 server_hostname="localhost",
-                half_close=half_close,
             )
             sending = create_task(transport.send(DATA))
             got = yield from BufferedReader(transport).readexactly(len(DATA))

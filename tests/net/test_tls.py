@@ -38,8 +38,6 @@ from tulip_net import (
 )
 from tulip_net.testing import memory_pair
 
-BOTH_WAYS = pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-
 
 @coroutine
 def tls_pair(
@@ -48,7 +46,6 @@ def tls_pair(
     server: ssl.SSLContext | None = None,
     *,
     name: str = "localhost",
-    half_close: bool = False,
     truncation_ok: bool = False,
 ) -> Gen[tuple[SslTransport, SslTransport]]:
     """Return client and server; if the client fails, its error comes out."""
@@ -59,7 +56,6 @@ def tls_pair(
             a,
             client or certificates.client_context(),
             server_hostname=name,
-            half_close=half_close,
             truncation_ok=truncation_ok,
         )
     except BaseException:
@@ -72,21 +68,19 @@ def tls_pair(
 # -- whom to trust -----------------------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_the_wrong_name_is_refused_and_named(certificates: Certificates, half_close: bool) -> None:
+def test_the_wrong_name_is_refused_and_named(certificates: Certificates) -> None:
     server = certificates.server_context("other.example")
     with pytest.raises(
         CertificateError, match=r"'localhost' does not verify: .*mismatch"
     ) as caught:
-        run(tls_pair(certificates, server=server, half_close=half_close))
+        run(tls_pair(certificates, server=server))
     assert caught.value.host == "localhost"
     assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
 
 
-@BOTH_WAYS
-def test_an_unknown_authority_is_refused(certificates: Certificates, half_close: bool) -> None:
+def test_an_unknown_authority_is_refused(certificates: Certificates) -> None:
     with pytest.raises(CertificateError, match=r"unable to get local issuer|self.signed"):
-        run(tls_pair(certificates, client_context(), half_close=half_close))
+        run(tls_pair(certificates, client_context()))
 
 
 def test_an_expired_certificate_is_refused(certificates: Certificates) -> None:
@@ -146,14 +140,13 @@ def test_a_client_certificate_can_be_asked_for(certificates: Certificates) -> No
 # -- facts -------------------------------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_facts_are_attributes(certificates: Certificates, half_close: bool) -> None:
+def test_facts_are_attributes(certificates: Certificates) -> None:
     client, server = certificates.client_context(), certificates.server_context()
     client.set_alpn_protocols(["h2", "http/1.1"])
     server.set_alpn_protocols(["http/1.1"])
 
     async def main() -> None:
-        a, b = await tls_pair(certificates, client, server, half_close=half_close)
+        a, b = await tls_pair(certificates, client, server)
         assert a.alpn_protocol == b.alpn_protocol == "http/1.1"
         assert a.version == b.version == "TLSv1.3"
         assert a.cipher == b.cipher
@@ -170,8 +163,7 @@ def test_facts_are_attributes(certificates: Certificates, half_close: bool) -> N
     run(main())
 
 
-@BOTH_WAYS
-def test_a_session_can_be_resumed(certificates: Certificates, half_close: bool) -> None:
+def test_a_session_can_be_resumed(certificates: Certificates) -> None:
     client, server = certificates.client_context(), certificates.server_context()
 
     async def main() -> None:
@@ -184,7 +176,6 @@ def test_a_session_can_be_resumed(certificates: Certificates, half_close: bool) 
                 client,
                 server_hostname="localhost",
                 session=session,
-                half_close=half_close,
             )
             b = await answer
             await b.send(b"x")
@@ -201,10 +192,9 @@ def test_a_session_can_be_resumed(certificates: Certificates, half_close: bool) 
 # -- ends and errors ---------------------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_a_stream_cut_short_is_an_error(certificates: Certificates, half_close: bool) -> None:
+def test_a_stream_cut_short_is_an_error(certificates: Certificates) -> None:
     async def main() -> None:
-        a, b = await tls_pair(certificates, half_close=half_close)
+        a, b = await tls_pair(certificates)
         await b.send(b"half a mess")
         b.close()
         assert await a.recv(100) == b"half a mess"
@@ -216,10 +206,9 @@ def test_a_stream_cut_short_is_an_error(certificates: Certificates, half_close: 
     run(main())
 
 
-@BOTH_WAYS
-def test_a_stream_cut_short_may_be_allowed(certificates: Certificates, half_close: bool) -> None:
+def test_a_stream_cut_short_may_be_allowed(certificates: Certificates) -> None:
     async def main() -> None:
-        a, b = await tls_pair(certificates, half_close=half_close, truncation_ok=True)
+        a, b = await tls_pair(certificates, truncation_ok=True)
         b.close()
         assert await a.recv(100) == b""
         assert await a.recv(100) == b""
@@ -228,10 +217,7 @@ def test_a_stream_cut_short_may_be_allowed(certificates: Certificates, half_clos
     run(main())
 
 
-@BOTH_WAYS
-def test_every_other_error_is_an_error_at_once(
-    certificates: Certificates, half_close: bool
-) -> None:
+def test_every_other_error_is_an_error_at_once(certificates: Certificates) -> None:
     """The original took every TLS error for want-read, and waited for ever."""
 
     async def main() -> None:
@@ -241,7 +227,6 @@ def test_every_other_error_is_an_error_at_once(
                 a,
                 certificates.client_context(),
                 server_hostname="localhost",
-                half_close=half_close,
             )
         )
         await b.recv(1000)
@@ -253,16 +238,11 @@ def test_every_other_error_is_an_error_at_once(
     run(main())
 
 
-@BOTH_WAYS
-def test_a_peer_that_leaves_during_the_handshake(
-    certificates: Certificates, half_close: bool
-) -> None:
+def test_a_peer_that_leaves_during_the_handshake(certificates: Certificates) -> None:
     async def main() -> None:
         a, b = await tcp()
         context = certificates.client_context()
-        task = create_task(
-            start_tls(a, context, server_hostname="localhost", half_close=half_close)
-        )
+        task = create_task(start_tls(a, context, server_hostname="localhost"))
         await b.recv(1000)
         b.close()
         with pytest.raises(TruncatedError, match="the TLS handshake on"):
@@ -271,15 +251,12 @@ def test_a_peer_that_leaves_during_the_handshake(
     run(main())
 
 
-@BOTH_WAYS
-def test_a_cancelled_handshake_leaves_no_socket(
-    certificates: Certificates, half_close: bool
-) -> None:
+def test_a_cancelled_handshake_leaves_no_socket(certificates: Certificates) -> None:
     async def main() -> None:
         a, b = await tcp()
         context = certificates.client_context()
         with move_on_after(0.01) as scope:
-            await start_tls(a, context, server_hostname="localhost", half_close=half_close)
+            await start_tls(a, context, server_hostname="localhost")
         assert scope.cancelled_caught
         await b.recv(1000)
         assert await b.recv(1) == b""
@@ -325,17 +302,6 @@ def relay(source: Transport, target: Transport, change: Callable[[bytes], bytes]
         yield from target.send(change(data))
 
 
-def test_the_direct_way_refuses_half_a_close(certificates: Certificates) -> None:
-    async def main() -> None:
-        a, b = await tls_pair(certificates)
-        with pytest.raises(ValueError, match="half_close=True"):
-            await a.send_eof()
-        a.close()
-        b.close()
-
-    run(main())
-
-
 def test_a_busy_transport_is_left_alone(certificates: Certificates) -> None:
     async def main() -> None:
         a, b = await tcp()
@@ -354,16 +320,13 @@ def test_a_busy_transport_is_left_alone(certificates: Certificates) -> None:
 # -- a peer that is slow to take ---------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_no_byte_is_lost_when_a_send_would_block(
-    certificates: Certificates, half_close: bool
-) -> None:
+def test_no_byte_is_lost_when_a_send_would_block(certificates: Certificates) -> None:
     """Cancelled in the middle of a record, the rest and other sends go on where it stopped."""
     # More than the kernel takes on its own on loopback: up to 4 MiB to send and 6 to receive.
     data = random.Random(1).randbytes(16_000_000)
 
     async def main() -> None:
-        a, b = await tls_pair(certificates, half_close=half_close)
+        a, b = await tls_pair(certificates)
         with move_on_after(0.02) as scope:
             await a.send(data)
         assert scope.cancelled_caught
@@ -399,14 +362,9 @@ def test_both_directions_at_once(certificates: Certificates) -> None:
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-@BOTH_WAYS
-def test_a_client_against_s_server(
-    certificates: Certificates, version: str, half_close: bool
-) -> None:
+def test_a_client_against_s_server(certificates: Certificates, version: str) -> None:
     async def main(port: int) -> None:
-        transport = await create_transport(
-            "127.0.0.1", port, ssl=certificates.client_context(), half_close=half_close
-        )
+        transport = await create_transport("127.0.0.1", port, ssl=certificates.client_context())
         reader = BufferedReader(transport)
         for line in (b"hello", b"x" * 16000, b"world"):
             await transport.send(line + b"\n")
@@ -417,8 +375,7 @@ def test_a_client_against_s_server(
         run(main(port))
 
 
-@BOTH_WAYS
-def test_s_client_against_a_server(certificates: Certificates, half_close: bool) -> None:
+def test_s_client_against_a_server(certificates: Certificates) -> None:
     """Key updates ask the receiving side to write (K); the connection goes on."""
 
     @coroutine
@@ -434,7 +391,6 @@ def test_s_client_against_a_server(certificates: Certificates, half_close: bool)
                 plain,
                 server_context(certificates.server_file),
                 server_side=True,
-                half_close=half_close,
             )
             reader = BufferedReader(transport)
             lines = []
@@ -459,8 +415,7 @@ def test_s_client_against_a_server(certificates: Certificates, half_close: bool)
 # -- ends in good order ------------------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_aclose_does_not_wait_for_ever(certificates: Certificates, half_close: bool) -> None:
+def test_aclose_does_not_wait_for_ever(certificates: Certificates) -> None:
     async def main() -> None:
         a, b = await tcp()
         answer = create_task(start_tls(b, certificates.server_context(), server_side=True))
@@ -469,7 +424,6 @@ def test_aclose_does_not_wait_for_ever(certificates: Certificates, half_close: b
             certificates.client_context(),
             server_hostname="localhost",
             closing_timeout=0.02,
-            half_close=half_close,
         )
         server = await answer  # and never reads
         await with_timeout(1, client.aclose())

@@ -30,10 +30,10 @@ class Late(ssl.SSLContext):
     peer: socket.socket
 
     @override
-    def wrap_socket(self, *args: object, **options: object) -> ssl.SSLSocket:
+    def wrap_bio(self, *args: object, **options: object) -> ssl.SSLObject:
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.peer.close()
-        return super().wrap_socket(*args, **options)  # type: ignore[arg-type]
+        return super().wrap_bio(*args, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("said", [b"", b"something"])

@@ -29,8 +29,6 @@ from tulip_net import (
     start_tls,
 )
 
-BOTH_WAYS = pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-
 
 def pem(tmp_path: Path, authority: trustme.CA, *names: str) -> Path:
     """Write a certificate for these names, with its key, to a file."""
@@ -41,11 +39,11 @@ def pem(tmp_path: Path, authority: trustme.CA, *names: str) -> Path:
 
 @coroutine
 def tls_pair(
-    client: ssl.SSLContext, server: ssl.SSLContext, name: str, *, half_close: bool = False
+    client: ssl.SSLContext, server: ssl.SSLContext, name: str
 ) -> Gen[tuple[SslTransport, SslTransport]]:
     a, b = yield from tcp()
-    answer = create_task(start_tls(b, server, server_side=True, half_close=half_close))
-    ours = yield from start_tls(a, client, server_hostname=name, half_close=half_close)
+    answer = create_task(start_tls(b, server, server_side=True))
+    ours = yield from start_tls(a, client, server_hostname=name)
     return ours, (yield from answer)
 
 
@@ -58,9 +56,8 @@ async def wait_for_the_end(transport: Transport) -> None:
 
 
 @pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="there, the store is no file")
-@BOTH_WAYS
 def test_the_operating_systems_store_is_what_counts(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, half_close: bool
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenSSL's own variable points it to another store: the one with our authority in it."""
     strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -71,22 +68,20 @@ def test_the_operating_systems_store_is_what_counts(
         with await listen("127.0.0.1") as listener:
             server = create_task(serve(wait_for_the_end, listener, ssl=theirs))
             try:
-                async with await create_transport(
-                    "localhost", listener.port, ssl=ours, half_close=half_close
-                ):
+                async with await create_transport("localhost", listener.port, ssl=ours):
                     pass
             finally:
                 listener.close()
                 await server
 
     async def main() -> None:
-        ours = client_context(f"of our store {half_close}")  # each list of ALPN has a context
+        ours = client_context("of our store")  # each list of ALPN has a context
         await visit(ours, known)
         with pytest.raises(CertificateError, match="localhost"):
             await visit(ours, strange)
         monkeypatch.delenv("SSL_CERT_FILE")
         with pytest.raises(CertificateError, match="localhost"):
-            await visit(client_context(f"of the system's {half_close}"), known)
+            await visit(client_context("of the system's"), known)
 
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority_file))
     run(main())
@@ -95,9 +90,8 @@ def test_the_operating_systems_store_is_what_counts(
 # -- names (SNI) -------------------------------------------------------------------------------
 
 
-@BOTH_WAYS
 def test_a_server_has_a_certificate_for_each_name(
-    certificates: Certificates, tmp_path: Path, half_close: bool
+    certificates: Certificates, tmp_path: Path
 ) -> None:
     authority = certificates.authority
     of_a = server_context(pem(tmp_path, authority, "a.example"), alpn=("only-a",))
@@ -110,7 +104,7 @@ def test_a_server_has_a_certificate_for_each_name(
     async def main() -> None:
         names = ("a.example", "A.Example", "x.b.example", "Y.B.EXAMPLE", "localhost", "127.0.0.1")
         for name in names:
-            ours, theirs = await tls_pair(trusting, context, name, half_close=half_close)
+            ours, theirs = await tls_pair(trusting, context, name)
             assert ours.alpn_protocol == ("only-a" if name.lower() == "a.example" else None)
             ours.close()
             theirs.close()
@@ -182,10 +176,7 @@ def test_s_server_sees_the_name_that_we_ask_for(certificates: Certificates) -> N
 # -- certificates of clients -------------------------------------------------------------------
 
 
-@BOTH_WAYS
-def test_a_server_asks_clients_for_certificates(
-    certificates: Certificates, tmp_path: Path, half_close: bool
-) -> None:
+def test_a_server_asks_clients_for_certificates(certificates: Certificates, tmp_path: Path) -> None:
     file = pem(tmp_path, certificates.authority, "client@example.org")
     stranger = pem(tmp_path, trustme.CA(), "stranger@example.org")
     authority = certificates.authority_file
@@ -193,15 +184,15 @@ def test_a_server_asks_clients_for_certificates(
 
     async def main() -> None:
         client = client_context(authority=authority, certificate=file)
-        ours, theirs = await tls_pair(client, server, "localhost", half_close=half_close)
+        ours, theirs = await tls_pair(client, server, "localhost")
         assert theirs.peer_certificate == ssl.PEM_cert_to_DER_cert(certificate_in(file))
         ours.close()
         theirs.close()
         a, b = await tcp()
         client = client_context(authority=authority, certificate=stranger)
-        task = create_task(start_tls(a, client, server_hostname="localhost", half_close=half_close))
+        task = create_task(start_tls(a, client, server_hostname="localhost"))
         with pytest.raises(CertificateError, match="certificate of the client does not verify"):
-            await start_tls(b, server, server_side=True, half_close=half_close)
+            await start_tls(b, server, server_side=True)
         # With TLS 1.3 a client learns of the refusal when it reads: it has its keys before.
         with pytest.raises(TlsError, match="unknown ca"):
             await (await task).recv(1)
@@ -316,16 +307,15 @@ def test_contexts_with_files_are_new_each_time_and_check_them(
 # -- application protocols (ALPN) --------------------------------------------------------------
 
 
-@BOTH_WAYS
 @pytest.mark.parametrize(
     "offered,agreed", [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), ((), None)]
 )
 def test_s_server_chooses_a_protocol(
-    certificates: Certificates, offered: tuple[str, ...], agreed: str | None, half_close: bool
+    certificates: Certificates, offered: tuple[str, ...], agreed: str | None
 ) -> None:
     async def main(port: int) -> None:
         context = client_context(*offered, authority=certificates.authority_file)
-        transport = await create_transport("127.0.0.1", port, ssl=context, half_close=half_close)
+        transport = await create_transport("127.0.0.1", port, ssl=context)
         assert isinstance(transport, SslTransport)
         assert transport.alpn_protocol == agreed
         transport.close()

@@ -26,8 +26,6 @@ from tulip_net import (
     with_timeout,
 )
 
-BOTH_WAYS = pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-
 
 def command(process: subprocess.Popen[bytes], line: bytes) -> None:
     assert process.stdin is not None
@@ -46,8 +44,7 @@ def said_until(process: subprocess.Popen[bytes], words: bytes) -> bytes:
     raise AssertionError(said)
 
 
-@BOTH_WAYS
-def test_a_server_refuses(certificates: Certificates, half_close: bool) -> None:
+def test_a_server_refuses(certificates: Certificates) -> None:
     @coroutine
     def main() -> Gen[None]:
         listener = yield from listen("127.0.0.1")
@@ -57,7 +54,6 @@ def test_a_server_refuses(certificates: Certificates, half_close: bool) -> None:
                 (yield from listener.accept()),
                 server_context(certificates.server_file),
                 server_side=True,
-                half_close=half_close,
             )
             command(client, b"before")
             assert (yield from with_timeout(5, transport.recv(100))) == b"before\n"
@@ -71,19 +67,14 @@ def test_a_server_refuses(certificates: Certificates, half_close: bool) -> None:
     run(main())
 
 
-@BOTH_WAYS
-def test_a_client_refuses(certificates: Certificates, half_close: bool) -> None:
+def test_a_client_refuses(certificates: Certificates) -> None:
     context = client_context(authority=certificates.authority_file)
 
     @coroutine
     def connected(port: int) -> Gen[Transport]:
         for _ in range(1000):
             try:
-                return (
-                    yield from create_transport(
-                        "127.0.0.1", port, ssl=context, half_close=half_close
-                    )
-                )
+                return (yield from create_transport("127.0.0.1", port, ssl=context))
             except ConnectError:  # it is still starting
                 yield from sleep(0.005)
         raise AssertionError("s_server did not start")

@@ -101,16 +101,13 @@ def test_a_session_belongs_to_its_context(certificates: Certificates) -> None:
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-@pytest.mark.parametrize("half_close", [False, True], ids=["direct", "memory"])
-def test_with_s_server(certificates: Certificates, version: str, half_close: bool) -> None:
+def test_with_s_server(certificates: Certificates, version: str) -> None:
     context = certificates.client_context()
 
     async def main(port: int) -> None:
         session = None
         for resumed in (False, True, True):
-            transport = await create_transport(
-                "127.0.0.1", port, ssl=context, session=session, half_close=half_close
-            )
+            transport = await create_transport("127.0.0.1", port, ssl=context, session=session)
             assert isinstance(transport, SslTransport)
             await transport.send(b"abc\n")
             assert await BufferedReader(transport).readline() == b"cba\n"

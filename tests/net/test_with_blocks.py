@@ -83,12 +83,9 @@ def test_a_listener_and_datagrams_close_both_ways() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("half_close", [False, True], ids=["on descriptor", "over transport"])
-def test_tls_ends_properly_only_if_the_block_did(
-    certificates: Certificates, half_close: bool
-) -> None:
+def test_tls_ends_properly_only_if_the_block_did(certificates: Certificates) -> None:
     """A peer must not take for the whole what an error has cut short."""
-    make_pair = over_tls(tcp, certificates, half_close=half_close)
+    make_pair = over_tls(tcp, certificates)
 
     async def half(transport: Transport) -> None:
         async with transport:

@@ -52,7 +52,6 @@ def create_transport(
     resolver: Resolver = getaddrinfo,
     closing_timeout: float | None = CLOSING_TIMEOUT,
     truncation_ok: bool = False,
-    half_close: bool = False,
 ) -> Gen[Transport]:
     """Connect to a host and return a transport, with TLS if asked for.
 
@@ -71,7 +70,6 @@ def create_transport(
         resolver: Likewise.
         closing_timeout: As for `start_tls`.
         truncation_ok: Likewise.
-        half_close: Likewise.
 
     Raises:
         ResolveError, ConnectError, CertificateError, TlsError, ValueError: As for
@@ -106,7 +104,6 @@ def create_transport(
                 session=session,
                 closing_timeout=closing_timeout,
                 truncation_ok=truncation_ok,
-                half_close=half_close,
             )
         )
     except BaseException:

@@ -183,6 +183,28 @@ class SocketTransport(Closable):
         if sent != len(data):
             yield from self._send_rest(memoryview(data), len(data) - sent)
 
+    def send_nowait(self, data: Buffer, /) -> int:
+        """Send as much of ``data`` as goes at once, without waiting for the peer.
+
+        Returns:
+            How many bytes that was, from the start on; 0 where the peer is behind with its reading.
+            `send` takes the rest.
+
+        Raises:
+            ClosedError, BusyError, BrokenError: As for `send`.
+
+        Only a socket has this. What TLS, say, has encrypted cannot be taken back where the socket
+        below does not take it, and nobody would send it on.
+        """
+        if self._unsent:
+            self._forget_unsent()
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._fail("sending", error)
+
     @coroutine
     def _send_rest(self, data: memoryview, unsent: int) -> Gen[None]:
         self._unsent = unsent
@@ -304,12 +326,16 @@ class SocketTransport(Closable):
         """Give up the socket, which the caller detaches: the transport is closed by that."""
         if self.closed:
             raise ClosedError(f"{self!r} has no socket any more")
+        self._check_idle()
         if self._watch is not None:
-            if not self._watch.idle():
-                raise BusyError(f"a task is waiting on {self!r}")
             self._watch.forget()
         self._ready = True
         return self._sock
+
+    def _check_idle(self) -> None:
+        """Raise `BusyError` if a task is waiting on it."""
+        if self._watch is not None and not self._watch.idle():
+            raise BusyError(f"a task is waiting on {self!r}")
 
     def _start_watch(self) -> Watch:
         """Make the `Watch`, for the first wait (rule 5)."""

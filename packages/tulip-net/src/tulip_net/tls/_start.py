@@ -1,21 +1,20 @@
-"""The handshake, and the choice between the two ways."""
+"""The beginning of TLS on a transport."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from tulip_net._errors import BrokenError
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
-from tulip_net.tls._context import client_context, verifies_after_handshake
+from tulip_net.tls._context import client_context
+from tulip_net.tls._failures import translate, wants_input
+from tulip_net.tls._transport import SslTransport
 from tulip_sched import Gen, coroutine
 
 if TYPE_CHECKING:
     import ssl
-
-    from tulip_net.tls._on_descriptor import DescriptorTls
-    from tulip_net.tls._over_transport import LayeredTls
-    from tulip_net.tls._transport import SslTransport
 
 __all__ = ["CLOSING_TIMEOUT", "start_tls"]
 
@@ -33,7 +32,6 @@ def start_tls(
     session: ssl.SSLSession | None = None,
     closing_timeout: float | None = CLOSING_TIMEOUT,
     truncation_ok: bool = False,
-    half_close: bool = False,
 ) -> Gen[SslTransport]:
     """Speak TLS from now on, over a transport on which nobody is waiting.
 
@@ -47,97 +45,63 @@ def start_tls(
         closing_timeout: Seconds that ``aclose`` waits for the peer at most; ``None``: no limit.
         truncation_ok: Take a stream cut short for an end. Only right if what runs inside says
             where its messages end.
-        half_close: Support ``send_eof``. It costs about a quarter more CPU per message.
 
     Raises:
         CertificateError: The peer's certificate does not verify.
         TruncatedError: The peer left during the handshake.
         TlsError: The handshake failed otherwise.
         BrokenError: The connection failed.
-        BusyError: A task is waiting on ``transport``; both are unharmed.
+        BusyError: A task is waiting on ``transport``, a socket's or one of TLS; both are unharmed.
         ValueError: The arguments do not fit together, or ``server_hostname`` can be no name.
 
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
     context = _check(context, server_side, server_hostname)
-    tls: DescriptorTls | LayeredTls
-    if (
-        isinstance(transport, SocketTransport)
-        and not half_close
-        and not verifies_after_handshake(context)
-    ):
-        from tulip_net.tls._on_descriptor import DescriptorTls
-
-        peer_address = transport.peer_address
-        tls = DescriptorTls(
-            _wrap(transport, context, server_side, server_hostname, session),
-            peer_address=peer_address,
-            closing_timeout=closing_timeout,
-            truncation_ok=truncation_ok,
-        )
-    else:
-        from tulip_net.tls._over_transport import LayeredTls
-
-        try:
-            tls = LayeredTls(
-                transport,
-                context,
-                server_side=server_side,
-                server_hostname=server_hostname,
-                session=session,
-                closing_timeout=closing_timeout,
-                truncation_ok=truncation_ok,
-            )
-        except BaseException:
-            transport.close()
-            raise
-    try:
-        yield from tls.handshake()
-    except BaseException:
-        tls.close()
-        raise
-    return tls
-
-
-def _wrap(
-    transport: SocketTransport,
-    context: ssl.SSLContext,
-    server_side: bool,
-    server_hostname: str | None,
-    session: ssl.SSLSession | None,
-) -> ssl.SSLSocket:
-    sock = transport._let_go()
-    try:
-        return context.wrap_socket(  # detaches it
-            sock,
-            server_side=server_side,
-            server_hostname=server_hostname,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-            session=session,
-        )
-    except BaseException as error:
-        sock.close()
-        _close_half_made(error)
-        if isinstance(error, OSError):  # the peer has reset the connection already
-            raise BrokenError(f"the TLS handshake on {transport!r} failed: {error}") from error
-        raise
-
-
-def _close_half_made(error: BaseException) -> None:
-    """Close the SSL socket that a failed ``wrap_socket`` has begun to make.
-
-    It has the descriptor by then, but for some errors CPython does not close it: of a connection
-    that was reset, of a name that cannot be encoded. Only the traceback still leads to it.
-    """
     import ssl
 
-    trace = error.__traceback__
-    while trace is not None:
-        half_made = trace.tb_frame.f_locals.get("self")
-        if isinstance(half_made, ssl.SSLSocket):
-            half_made.close()
-        trace = trace.tb_next
+    if isinstance(transport, SocketTransport | SslTransport):
+        transport._check_idle()
+
+    try:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+    except BaseException:
+        transport.close()
+        raise
+    made = SslTransport(
+        transport,
+        incoming,
+        outgoing,
+        tls,
+        closing_timeout=closing_timeout,
+        truncation_ok=truncation_ok,
+    )
+    try:
+        yield from _shake_hands(made, tls)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+@coroutine
+def _shake_hands(transport: SslTransport, tls: ssl.SSLObject) -> Gen[None]:
+    if tls.server_side:
+        yield from transport._fill()  # the client speaks first
+    done = False
+    while not done:
+        try:
+            tls.do_handshake()
+            done = True
+        except OSError as error:
+            if not wants_input(error):
+                with contextlib.suppress(BrokenError):
+                    yield from transport._flush()  # the alert tells the peer why
+                failure = translate(error, "the TLS handshake", transport, tls.server_hostname)
+                raise failure from error
+        yield from transport._flush()
+        if not done:
+            yield from transport._fill()
 
 
 def _check(

@@ -1,0 +1,68 @@
+"""What is known of a TLS connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tulip_net._address import Address
+from tulip_net._transport import Transport
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """The facts of a connection, asked of those who know them when somebody asks."""
+
+    __slots__ = ()
+
+    _inner: Transport
+    _tls: ssl.SSLObject
+
+    @property
+    def local_address(self) -> Address | None:
+        """Our end's address; ``None`` where there is none."""
+        address: Address | None = getattr(self._inner, "local_address", None)
+        return address
+
+    @property
+    def peer_address(self) -> Address | None:
+        """The other end's address; ``None`` where there is none."""
+        address: Address | None = getattr(self._inner, "peer_address", None)
+        return address
+
+    @property
+    def version(self) -> str | None:
+        """The TLS version in use, such as ``"TLSv1.3"``."""
+        return self._tls.version()
+
+    @property
+    def cipher(self) -> tuple[str, str, int] | None:
+        """The cipher's name, the version that defined it, and its secret bits."""
+        return self._tls.cipher()
+
+    @property
+    def alpn_protocol(self) -> str | None:
+        """The application protocol both sides agreed on; ``None`` if none was."""
+        return self._tls.selected_alpn_protocol()
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER; ``None`` if it sent none."""
+        return self._tls.getpeercert(binary_form=True)
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """The session, for a later `start_tls` to the same server to resume.
+
+        With TLS 1.3 the server sends it after the handshake: read something first. Take it
+        before this transport is closed.
+        """
+        return self._tls.session
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether the handshake resumed an earlier session."""
+        return bool(self._tls.session_reused)
