@@ -96,40 +96,42 @@ class SyncClient:
     def timeout(self, timeout: TimeoutTypes) -> None:
         self._client.timeout = timeout
 
-    def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a GET request; see `Client.request`."""
         return self.request("GET", url, **options)
 
-    def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a HEAD request; see `Client.request`."""
         return self.request("HEAD", url, **options)
 
-    def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send an OPTIONS request; see `Client.request`."""
         return self.request("OPTIONS", url, **options)
 
-    def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a POST request; see `Client.request`."""
         return self.request("POST", url, **options)
 
-    def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a PUT request; see `Client.request`."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a PATCH request; see `Client.request`."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> SyncResponse:
         """Send a DELETE request; see `Client.request`."""
         return self.request("DELETE", url, **options)
 
-    def request(self, method: str, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
+    def request(
+        self, method: str, url: URL | str, **options: Unpack[RequestOptions]
+    ) -> SyncResponse:
         """Send a request, wait for the whole answer, and return it; see `Client.request`.
 
         Interrupting (Ctrl-C) cancels the request.
         """
-        return self._thread.call(lambda: self._client.request(method, url, **options))
+        return SyncResponse(self._thread.call(lambda: self._client.request(method, url, **options)))
 
     def build_request(self, method: str, url: URL | str, **parts: Unpack[RequestParts]) -> Request:
         """Return the request that `request` would send; see `Client.build_request`."""
@@ -137,9 +139,9 @@ class SyncClient:
 
     def send(
         self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
-    ) -> Response:
+    ) -> SyncResponse:
         """Send a request as it is, and wait for the whole answer; see `Client.send`."""
-        return self._thread.call(lambda: self._client.send(request, timeout=timeout))
+        return SyncResponse(self._thread.call(lambda: self._client.send(request, timeout=timeout)))
 
     def stream(
         self, method: str, url: URL | str, **options: Unpack[RequestOptions]
