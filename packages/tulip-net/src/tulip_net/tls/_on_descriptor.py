@@ -16,6 +16,9 @@ The rules that hold here:
    the manual prefers as they also do for a plain socket. They come to the same, four Python calls
    later: 3 % of the instructions of an echo (benchmarks/echo). Without TLS on it they raise
    `ValueError`, and for nothing else.
+6. From the moment that `aclose` has to wait, the transport counts as closed for everybody else. So
+   its Watch is forgotten, which refuses who comes and tells who waits, and ``_farewell`` takes its
+   place: the ordinary paths need no test for it.
 
 Source: OpenSSL manual, SSL_read(3), SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
 """
@@ -66,6 +69,7 @@ class DescriptorTls(SslTransport):
     __slots__ = (
         "_closing_timeout",
         "_cross",
+        "_farewell",
         "_pending",
         "_ready",
         "_sending",
@@ -85,6 +89,7 @@ class DescriptorTls(SslTransport):
         self._watch = Watch(sock.fileno())
         self._sock = sock
         self._cross: tuple[socket.socket, Watch] | None = None
+        self._farewell: Watch | None = None
         self._ready = True
         self._sending = False
         self._pending: bytes | memoryview = b""
@@ -223,6 +228,8 @@ class DescriptorTls(SslTransport):
     def close(self) -> None:
         self._ready = True  # receiving then runs into the closed socket
         self._watch.forget()
+        if self._farewell is not None:
+            self._farewell.forget()
         if self._cross is not None:
             self._close_cross()
         if self._sock.fileno() >= 0:
@@ -247,24 +254,34 @@ class DescriptorTls(SslTransport):
     @coroutine
     def _say_goodbye(self, said: Goodbye) -> Gen[None]:
         """Say ours if it is not out yet, and wait for the peer's."""
-        if self._pending:
-            yield from self._send_rest(memoryview(b""))
-        while said is Goodbye.BLOCKED:
-            said = self._try_goodbye()
-            if said is Goodbye.BLOCKED:
-                self._watch.block_w()
-                yield
-        # From here on the socket object speaks plain TCP. Nobody else may use it meanwhile.
+        self._watch.forget()  # rule 6
+        self._close_cross()
+        watch = self._farewell = Watch(self._sock.fileno())
         self._sending, self._ready = True, False
+        while said is Goodbye.BLOCKED:
+            waiting = watch.block_w
+            try:
+                if self._pending:
+                    self._sock.write(self._pending)  # type: ignore[deprecated]  # rule 5
+                    self._pending = b""
+                said = self._try_goodbye()
+            except ssl.SSLWantWriteError:
+                pass
+            except ssl.SSLWantReadError:
+                waiting = watch.block_r
+            if said is Goodbye.BLOCKED:
+                waiting()
+                yield
+        # From here on the socket object speaks plain TCP. A close with data unread would reset
+        # the connection, and might destroy what we sent last on its way; so what still comes is
+        # read, and dropped.
         self._sock.shutdown(socket.SHUT_WR)
-        # A close with data unread would reset the connection, and might destroy what we sent
-        # last on its way; so what still comes is read, and dropped.
         while True:
             with contextlib.suppress(BlockingIOError):
                 if not self._sock.recv(4 * RECORD):
                     return
                 continue
-            self._watch.block_r()
+            watch.block_r()
             yield
 
     def _try_goodbye(self) -> Goodbye:
@@ -297,6 +314,8 @@ class DescriptorTls(SslTransport):
             twin.close()
 
     def _forget_unsent(self) -> None:
+        if self._farewell is not None:
+            raise ClosedError(f"sending on a transport that was closed: {self!r}")
         if self._sending:
             raise BusyError(f"another task is already sending on {self!r}")
         self._unsent = 0
@@ -315,5 +334,7 @@ class DescriptorTls(SslTransport):
     def _drop(self) -> None:
         with contextlib.suppress(WrongThreadError):  # the garbage collector runs in any thread
             self._watch.forget()
+            if self._farewell is not None:
+                self._farewell.forget()
             self._close_cross()
         self._sock.close()
