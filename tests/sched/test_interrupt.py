@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 
 from tests.sched.virtual import Virtual
-from tulip_sched import Event, Task, TaskGroup, run, shield, sleep
+from tulip_sched import Cancelled, Event, Task, TaskGroup, run, shield, sleep
 
 PRELUDE = """
 import os, signal
@@ -132,6 +134,36 @@ def test_a_handler_of_the_program_s_own_stays() -> None:
         """
     )
     assert (out, status) == ("ready\nmine\n", 7)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to the process here")
+def test_an_interrupt_that_another_thread_gets_does_not_wait_for_the_poll() -> None:
+    """The main thread's poll is not interrupted then, and Python calls handlers only there."""
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait, args=(10,))
+    thread.start()
+    assert thread.ident is not None
+    polling = threading.Timer(0.02, signal.pthread_kill, [thread.ident, signal.SIGINT])
+
+    async def main() -> None:
+        polling.start()
+        try:
+            await sleep(5)
+        except Cancelled:
+            with shield():  # the clean-up may poll, too
+                await sleep(0.001)
+            raise
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+    finally:
+        leave.set()
+        thread.join()
+        polling.join()
+    assert time.monotonic() - began < 3
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_a_run_that_is_given_up_undoes_what_its_tasks_waited_for(virtual: Virtual) -> None:
