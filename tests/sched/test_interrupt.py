@@ -6,11 +6,24 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.sched.virtual import Virtual
-from tulip_sched import Cancelled, Event, Task, TaskGroup, run, shield, sleep
+from tulip_sched import (
+    BoundedSemaphore,
+    Cancelled,
+    Event,
+    Lock,
+    RLock,
+    Semaphore,
+    Task,
+    TaskGroup,
+    run,
+    shield,
+    sleep,
+)
 
 PRELUDE = """
 import os, signal
@@ -202,3 +215,38 @@ def test_a_task_group_lets_itself_be_given_up(caplog: pytest.LogCaptureFixture) 
     with pytest.raises(KeyboardInterrupt):
         run(main())
     assert not caplog.records
+
+
+@pytest.mark.parametrize("make", [Lock, RLock, Semaphore, BoundedSemaphore])
+def test_what_was_handed_to_a_task_that_is_given_up_is_free_again(
+    make: Callable[[], Lock | RLock | Semaphore],
+) -> None:
+    """A lock may outlive a run; and those behind in the line are given up as well."""
+    lock = make()
+
+    async def waiting() -> None:
+        async with lock:
+            raise AssertionError("the run is over")
+
+    async def main() -> None:
+        await lock.acquire()
+        for _ in range(3):
+            Task(waiting()).start()
+        await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+        with shield():
+            await sleep(0)
+        lock.release()  # to the first of them, which does not run any more
+        assert lock.locked()
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert not lock.locked()
+
+    async def later() -> None:
+        async with lock:
+            assert lock.locked()
+
+    run(later())
+    assert not lock.locked()
