@@ -11,7 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tulip_http._client import Client, RequestOptions
+from tulip_http._client import Client
+from tulip_http._methods import RequestOptions
 from tulip_http._sync import ClientOptions, SyncClient
 from tulip_http._sync_response import SyncResponse
 from tulip_net import Gen, coroutine, run
