@@ -100,6 +100,13 @@ def test_a_handler_of_the_program_s_own_can_end_the_poll_as_well(any_loop: Event
     assert not any_loop.close()
 
 
+def test_signals_wake_through_a_socket_pair_where_there_is_no_pipe2(
+    monkeypatch: pytest.MonkeyPatch, any_loop: EventLoop
+) -> None:
+    monkeypatch.delattr(os, "pipe2", raising=False)
+    test_a_signal_that_the_kernel_gives_to_another_thread_ends_the_poll(any_loop)
+
+
 def test_only_the_main_thread_is_woken_by_signals() -> None:
     def target() -> None:
         loop = EventLoop()
