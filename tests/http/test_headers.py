@@ -55,6 +55,84 @@ def test_a_copy_is_independent() -> None:
     assert "b" not in headers
 
 
+@pytest.mark.parametrize(
+    "raw", [b"caf\xc3\xa9", b"caf\xe9", b"caf\xe9 \t"], ids=["UTF-8", "Latin-1", "blanks"]
+)
+def test_equality_is_that_of_what_one_reads(raw: bytes) -> None:
+    came = Headers.from_wire([(b"X-Name", raw), (b"A", b"1")])
+    for same in (
+        {"a": "1", "x-name": "café"},
+        {b"a": b"1", b"x-NAME": "café".encode()},
+        {b"a": b"1", b"x-NAME": "café".encode("latin-1")},
+        [("A", "1"), ("X-NAME", "café")],
+        (("A", "1"), ("X-NAME", " café ")),
+        Headers({"a": "1", "x-name": "café"}),
+        came.items(),
+        dict(came),
+        came.multi_items(),
+        came.raw,
+    ):
+        assert came == same
+        assert same == came
+
+
+def test_equality_with_text_that_only_bytes_can_send() -> None:
+    assert Headers({b"a": "€ 5".encode()}) == {"a": "€ 5"}
+    assert Headers({b"a": "€ 5".encode()}) != {"a": "€ 6"}
+    assert Headers({"a": "5"}) != {"a": "€"}
+
+
+def test_equality_counts_each_value_of_a_name() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("A", "3")])
+    assert headers == [("a", "1"), ("a", "3"), ("b", "2")]
+    assert headers != [("a", "3"), ("a", "1"), ("b", "2")]
+    assert headers != {"a": "1", "b": "2"}
+    assert Headers() == {}
+    assert Headers() == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        None,
+        0,
+        5,
+        "ab",
+        b"",
+        [1],
+        [("a",)],
+        [("a", "1", "2")],
+        {"a": 1},
+        {"a": None},
+        {"a": ["1"]},
+        {1: "1"},
+        {"": "1"},
+        {"a b": "1"},
+        {"ü": "1"},
+        {"a": "1\r\n"},
+        {"a": "\udcff"},
+        {"\udcff": "1"},
+        {("a", 10**15): "1"},
+        [(10**15, "1")],
+        {"\N{KELVIN SIGN}": "1"},
+        iter([("a", "1")]),
+        object(),
+    ],
+)
+def test_what_is_no_headers_is_unequal(other: object) -> None:
+    for headers in (Headers(), Headers({"a": "1"}), Headers({"K": "1"})):
+        assert headers != other
+        assert other != headers
+        assert headers != ""
+    assert "\N{KELVIN SIGN}" not in Headers({"K": "1"})
+
+
+def test_to_compare_takes_nothing_from_an_iterator() -> None:
+    pairs = iter([("a", "1")])
+    assert Headers({"a": "1"}) != pairs
+    assert list(pairs) == [("a", "1")]
+
+
 def test_equality_ignores_case_but_not_values() -> None:
     assert Headers({"A": "1"}) == Headers({"a": "1"}) == {"a": "1"}
     assert Headers({"A": "1"}) != {"a": "2"}

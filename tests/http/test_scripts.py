@@ -17,6 +17,13 @@ def test_each_method(nginx: Nginx, method: str) -> None:
         assert response.text == f"{method.upper()} /request yes"
 
 
+def test_what_came_is_iterated_over_without_coroutines(nginx: Nginx) -> None:
+    response = tulip_http.get(nginx.url("/page.html"))
+    assert len(list(response.iter_lines())) == 100
+    assert "".join(response.iter_text()) == response.text
+    assert b"".join(response.iter_bytes(100)) == response.content
+
+
 def test_a_stream(nginx: Nginx) -> None:
     with tulip_http.stream("GET", nginx.url("/medium.bin"), timeout=5) as response:
         assert response.status_code == 200

@@ -1,8 +1,10 @@
 """The client for programs without coroutines."""
 
 import inspect
+import pickle
 import threading
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tulip_http import (
     ClientClosed,
     ClientOptions,
     ConnectError,
+    HTTPStatusError,
     Limits,
     RequestOptions,
     RequestParts,
@@ -23,6 +26,7 @@ from tulip_http import (
     Timeout,
     run,
 )
+from tulip_http._loop_thread import LoopThread
 from tulip_http.testing import Answer, MockServer, ScriptedServer, Step
 
 UNPACKED: dict[str, set[str]] = {
@@ -120,6 +124,112 @@ def test_streams(nginx: Nginx) -> None:
             assert sum(map(len, response.iter_raw(1 << 19))) == 1 << 20
         with client.stream("GET", nginx.url("/big.bin")) as response:
             assert next(response.iter_bytes())
+
+
+@pytest.mark.parametrize("how", ["get", "send", "stream", "read"])
+def test_its_body_is_iterated_over_without_coroutines(how: str) -> None:
+    """As in requests and httpx: `for line in response.iter_lines()`."""
+    text = "eins\r\nzwei\n\ndrei é"
+    server = MockServer(lambda request: Answer(body=text.encode()))
+    with SyncClient(connect=server.connect) as client:
+
+        def answer() -> SyncResponse:
+            if how == "get":
+                return client.get("http://h/")
+            if how == "send":
+                return client.send(client.build_request("GET", "http://h/"))
+            response = client.stream("GET", "http://h/")
+            if how == "read":
+                response.read()
+            return response
+
+        with answer() as response:
+            assert list(response.iter_lines()) == ["eins", "zwei", "", "drei é"]
+        with answer() as response:
+            assert "".join(response.iter_text()) == text
+        with answer() as response:
+            assert list(response.iter_bytes(5)) == [b"eins\r", b"\nzwei", b"\n\ndre", b"i \xc3\xa9"]
+        with answer() as response:
+            assert b"".join(response.iter_raw()) == text.encode()
+
+
+def test_a_body_that_is_there_is_iterated_over_again_and_by_two_at_once() -> None:
+    server = MockServer(lambda request: Answer(body=b"a\nb"))
+    with SyncClient(connect=server.connect) as client:
+        response = client.get("http://h/")
+    pairs = [(one, other) for one in response.iter_lines() for other in response.iter_lines()]
+    assert pairs == [("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]
+    assert [*response.iter_bytes()] == [*response.iter_raw()] == [response.read()] == [b"a\nb"]
+    assert [*response.iter_text()] == ["a\nb"]
+    response.close()
+    assert response.content == b"a\nb"
+    copy = pickle.loads(pickle.dumps(response))
+    assert [*copy.iter_lines()] == ["a", "b"]
+    assert repr(copy) == "<SyncResponse 200 OK for http://h/>"
+
+
+@pytest.mark.parametrize("how", ["iter_bytes", "iter_raw", "iter_text", "iter_lines"])
+def test_an_empty_body_has_no_pieces(how: str) -> None:
+    server = MockServer(lambda request: Answer(204))
+    with SyncClient(connect=server.connect) as client:
+        assert list(getattr(client.get("http://h/"), how)()) == []
+
+
+def test_lines_of_a_stream_go_on_where_another_loop_left_off() -> None:
+    server = MockServer(lambda request: Answer(body=b"a\nb\nc\nd"))
+    with (
+        SyncClient(connect=server.connect) as client,
+        client.stream("GET", "http://h/") as response,
+    ):
+        assert next(response.iter_lines()) == "a"
+        assert next(response.iter_lines()) == "b"
+        assert list(response.iter_lines()) == ["c", "d"]
+        assert list(response.iter_lines()) == []
+
+
+def test_lines_of_a_stream_are_waited_for_once_a_piece_not_once_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Asking the other thread costs as much as a hundred lines."""
+    calls = 0
+    call = LoopThread.call
+
+    def counting(thread: LoopThread, make: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return call(thread, make)
+
+    monkeypatch.setattr(LoopThread, "call", counting)
+    server = MockServer(lambda request: Answer(body=b"line\n" * 1000))
+    with (
+        SyncClient(connect=server.connect) as client,
+        client.stream("GET", "http://h/") as response,
+    ):
+        assert list(response.iter_lines()) == ["line"] * 1000
+    assert calls < 10
+
+
+def test_a_stream_is_iterated_over_in_bounded_memory(nginx: Nginx) -> None:
+    lines = 4096
+    (nginx.site / "lines.txt").write_bytes((b"-" * 1023 + b"\n") * lines)
+    with SyncClient() as client:
+        assert client.get(nginx.url("/hello.txt")).is_success  # whatever is made once
+        with client.stream("GET", nginx.url("/lines.txt")) as response:
+            tracemalloc.start()
+            try:
+                assert sum(1 for _ in response.iter_lines()) == lines
+                assert tracemalloc.get_traced_memory()[1] < lines * 1024 / 2
+            finally:
+                tracemalloc.stop()
+
+
+def test_the_error_of_a_status_has_a_response_without_coroutines() -> None:
+    server = MockServer(lambda request: Answer(404, b"a\nb"))
+    with SyncClient(connect=server.connect) as client:
+        response = client.get("http://h/")
+        with pytest.raises(HTTPStatusError, match="404 Not Found") as caught:
+            response.raise_for_status()
+    assert caught.value.response is response
 
 
 def test_errors_come_out() -> None:

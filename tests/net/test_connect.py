@@ -1,10 +1,12 @@
 """From a name to a connection, or to an error that says what was tried."""
 
 import errno
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,11 @@ from tulip_net import (
     AddressInfo,
     ConnectError,
     Gen,
+    HttpProxy,
     ResolveError,
     Resolver,
+    Socks4Proxy,
+    Socks5Proxy,
     Transport,
     connect,
     coroutine,
@@ -24,6 +29,7 @@ from tulip_net import (
     getaddrinfo,
     listen,
     move_on_after,
+    open_datagram,
     run,
     serve,
     sleep,
@@ -106,6 +112,39 @@ def test_a_name_that_does_not_resolve_is_named(host: str) -> None:
 def test_what_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="is not a host name"):
         run(create_transport(host, 80))
+
+
+@pytest.mark.parametrize("host", [None, b"localhost", 5, ("127.0.0.1",)])
+def test_a_host_of_the_wrong_type_is_named(host: Any) -> None:
+    """`socket.getaddrinfo` takes None for this very host, and a number or bytes for a name."""
+    proxies = (HttpProxy("h", 1), Socks4Proxy("h", 1), Socks5Proxy("h", 1))
+
+    async def connect_in_a_way_of_my_own(host: str, port: int) -> Transport:
+        raise AssertionError(f"it was asked for {host!r}")
+
+    for entry in (
+        create_transport(host, 80),
+        create_transport(host, 80, proxy=coroutine(connect_in_a_way_of_my_own)),
+        create_connection(host, 80),
+        create_connection(host, 80, resolver=addresses(1)),
+        create_connection("127.0.0.1", 80, local_address=(host, 0)),
+        open_datagram(remote=(host, 80)),
+        open_datagram(remote=(host, 80), resolver=addresses(1)),
+        open_datagram(local=(host, 0)),
+        listen([host]),
+        *(proxy(host, 80) for proxy in proxies),
+    ):
+        with pytest.raises(TypeError, match=re.escape(f"host must be a str, got {host!r}")):
+            run(entry)
+    for kind in (HttpProxy, Socks4Proxy, Socks5Proxy):
+        with pytest.raises(TypeError, match=re.escape(f"host must be a str, got {host!r}")):
+            kind(host, 80)
+
+
+@pytest.mark.parametrize("host", [b"localhost", 5, ("127.0.0.1",)])
+def test_a_look_up_of_the_wrong_type_is_named(host: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"host must be a str, got {host!r}")):
+        run(getaddrinfo(host, 80))
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536, 80_000_000_000])

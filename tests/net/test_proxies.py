@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.opponents.certificates import Certificates
-from tests.opponents.proxies import danted, free_port, microsocks, tinyproxy
+from tests.opponents.proxies import danted, free_port, microsocks, tinyproxy, twisted_socks
 from tulip_net import (
     Connector,
     HttpProxy,
@@ -40,6 +40,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Conn
         open_socks = stack.enter_context(microsocks())
         socks = stack.enter_context(microsocks("-u", "me", "-P", "se:cret"))
         dante = stack.enter_context(danted(tmp_path_factory.mktemp("danted")))
+        twisted = stack.enter_context(twisted_socks(tmp_path_factory.mktemp("twisted")))
         http = stack.enter_context(
             tinyproxy(tmp_path_factory.mktemp("tinyproxy"), "BasicAuth me secret")
         )
@@ -49,12 +50,15 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Conn
             "socks5 with credentials": Socks5Proxy(here, socks, username="me", password="se:cret"),
             "socks5 by dante": Socks5Proxy(here, dante),
             "socks4 by dante": Socks4Proxy("localhost", dante, username="me"),
+            "socks4a by twisted": Socks4Proxy(here, twisted, username="me"),
+            "socks4a by url": proxy_from_url(f"socks4a://{here}:{twisted}"),
             "http": HttpProxy(here, http, username="me", password="secret"),
             "http by url": proxy_from_url(f"http://me:secret@{here}:{http}"),
         }
         made["http through socks5"] = HttpProxy(
             here, http, username="me", password="secret", through=made["socks5"]
         )
+        made["socks4a through socks5"] = Socks4Proxy(here, twisted, through=made["socks5"])
         made["three in a row"] = Socks5Proxy(here, open_socks, through=made["http through socks5"])
         made["a wrong password"] = HttpProxy(here, http, username="me", password="wrong")
         made["no password"] = HttpProxy(here, http)
@@ -68,13 +72,16 @@ WORKING = [
     "socks5 with credentials",
     "socks5 by dante",
     "socks4 by dante",
+    "socks4a by twisted",
+    "socks4a by url",
+    "socks4a through socks5",
     "http",
     "http by url",
     "http through socks5",
     "three in a row",
 ]
 
-# Dante speaks SOCKS4 without the names of 4a; those are tested on bytes.
+# Dante speaks SOCKS4 without the names of 4a.
 NAMING = [kind for kind in WORKING if kind != "socks4 by dante"]
 
 
@@ -196,6 +203,13 @@ def test_credentials_refused(proxies: dict[str, Connector], kind: str, answer: s
 def test_a_port_on_which_nobody_listens(proxies: dict[str, Connector], kind: str) -> None:
     with pytest.raises(ProxyError, match=r"proxy .* does not connect to 127.*: it answered"):
         run(create_transport("127.0.0.1", free_port(), proxy=proxies[kind]))
+
+
+@pytest.mark.parametrize("kind", NAMING)
+def test_a_name_that_the_proxy_does_not_find(proxies: dict[str, Connector], kind: str) -> None:
+    """It is the proxy that looks the name up, and that says so."""
+    with pytest.raises(ProxyError, match=r"proxy .* does not connect to no\.invalid:80: it answe"):
+        run(create_transport("no.invalid", 80, proxy=proxies[kind]))
 
 
 def test_a_proxy_that_cannot_be_reached_is_named() -> None:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+from typing import Any
 
 import pytest
 
@@ -58,14 +59,17 @@ def test_a_reset_just_before_the_handshake(said: bytes, server_side: bool) -> No
 
 @pytest.mark.parametrize("make_pair", [tcp, memory])
 @pytest.mark.parametrize(
-    "name", ["x" * 64 + ".example", "null\0byte", ".example", "two..dots"], ids=repr
+    "name",
+    ["x" * 64 + ".example", "null\0byte", ".example", "two..dots", b"localhost", 5],
+    ids=repr,
 )
-def test_a_name_that_cannot_be(certificates: Certificates, make_pair: MakePair, name: str) -> None:
+def test_a_name_that_cannot_be(certificates: Certificates, make_pair: MakePair, name: Any) -> None:
     """A caller's mistake is found before the connection is given away: it is still the caller's."""
 
     async def main() -> None:
         ours, theirs = await make_pair()
-        with pytest.raises(ValueError, match=r"^server_hostname=.* is no name"):
+        wrong = r"^server_hostname(=.* is no name| must be a str, got )"
+        with pytest.raises((ValueError, TypeError), match=wrong):
             await start_tls(ours, certificates.client_context(), server_hostname=name)
         await theirs.send(b"unharmed")
         with ours, theirs:

@@ -73,6 +73,18 @@ socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}
 
 
 @contextmanager
+def twisted_socks(folder: Path) -> Iterator[int]:
+    """Run Twisted's SOCKS server, which speaks SOCKS4 and 4a, and give its port."""
+    found = program("twistd3", package="python3-twisted")
+    port = free_port()
+    arguments: list[str | Path] = [found, "--nodaemon", "--pidfile=", "--rundir", folder]
+    arguments += ["--logfile", folder / "twistd.log"]
+    arguments += ["socks", "--interface", "127.0.0.1", "--port", str(port)]
+    with listening_process(arguments, port):
+        yield port
+
+
+@contextmanager
 def listening_process(arguments: Sequence[str | Path], port: int) -> Iterator[None]:
     """Run a program until the block ends; it begins when the program listens."""
     process = subprocess.Popen(

@@ -78,6 +78,47 @@ def test_a_signal_that_the_kernel_gives_to_another_thread_ends_the_poll(
     any_loop.close()
 
 
+def test_a_handler_of_the_program_s_own_can_end_the_poll_as_well(any_loop: EventLoop) -> None:
+    """With `wake_on_signals` it is called while the loop polls, whichever thread got the signal."""
+    any_loop.wake_on_signals()
+    any_loop.wake_on_signals()
+    assert (any_loop.stats().signals, any_loop.stats().readers) == (0, 0)
+    any_loop.run()  # nothing is left to do
+    old = signal.signal(signal.SIGUSR1, lambda *_: any_loop.release())
+    any_loop.hold()
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait)
+    thread.start()
+    assert thread.ident is not None
+    sender = threading.Timer(0.005, signal.pthread_kill, [thread.ident, signal.SIGUSR1])
+    sender.start()
+    any_loop.run()
+    leave.set()
+    thread.join()
+    sender.join()
+    signal.signal(signal.SIGUSR1, old)
+    assert not any_loop.close()
+
+
+def test_signals_wake_through_a_socket_pair_where_there_is_no_pipe2(
+    monkeypatch: pytest.MonkeyPatch, any_loop: EventLoop
+) -> None:
+    monkeypatch.delattr(os, "pipe2", raising=False)
+    test_a_signal_that_the_kernel_gives_to_another_thread_ends_the_poll(any_loop)
+
+
+def test_only_the_main_thread_is_woken_by_signals() -> None:
+    def target() -> None:
+        loop = EventLoop()
+        with pytest.raises(ValueError, match="main thread"):
+            loop.wake_on_signals()
+        assert not loop.close()
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+
+
 def test_a_handler_does_not_keep_the_run_going(loop: EventLoop) -> None:
     loop.add_signal_handler(signal.SIGUSR1, pytest.fail, "no signal was sent")
     loop.run()

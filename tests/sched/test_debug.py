@@ -78,6 +78,42 @@ def test_what_is_driven_works_as_ever_and_is_not_reported() -> None:
     assert err == ""
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "again",
+    [
+        "await work",
+        "await in_a_generator()",
+        "await create_task(work)",
+        "await with_timeout(1, work)",
+    ],
+)
+def test_a_coroutine_that_was_driven_to_its_end_is_not_driven_again(again: str) -> None:
+    err = debug(
+        f"""
+        from tulip_sched import *
+        @coroutine
+        def one():
+            yield from sleep(0)
+            return 1
+        async def main():
+            work = one()
+            assert await work == 1
+            @coroutine
+            def in_a_generator():
+                return (yield from work)
+            try:
+                {again}
+            except RuntimeError as error:
+                assert "cannot reuse already awaited coroutine" in str(error), error
+            else:
+                raise AssertionError("it gave something")
+        run(main())
+        """
+    )
+    assert err == ""
+
+
 SUSPENDED = """
 from contextlib import asynccontextmanager, contextmanager
 from tulip_sched import *

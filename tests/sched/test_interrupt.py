@@ -4,11 +4,26 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.sched.virtual import Virtual
-from tulip_sched import Event, Task, TaskGroup, run, shield, sleep
+from tulip_sched import (
+    BoundedSemaphore,
+    Cancelled,
+    Event,
+    Lock,
+    RLock,
+    Semaphore,
+    Task,
+    TaskGroup,
+    run,
+    shield,
+    sleep,
+)
 
 PRELUDE = """
 import os, signal
@@ -134,6 +149,36 @@ def test_a_handler_of_the_program_s_own_stays() -> None:
     assert (out, status) == ("ready\nmine\n", 7)
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to the process here")
+def test_an_interrupt_that_another_thread_gets_does_not_wait_for_the_poll() -> None:
+    """The main thread's poll is not interrupted then, and Python calls handlers only there."""
+    leave = threading.Event()
+    thread = threading.Thread(target=leave.wait, args=(10,))
+    thread.start()
+    assert thread.ident is not None
+    polling = threading.Timer(0.02, signal.pthread_kill, [thread.ident, signal.SIGINT])
+
+    async def main() -> None:
+        polling.start()
+        try:
+            await sleep(5)
+        except Cancelled:
+            with shield():  # the clean-up may poll, too
+                await sleep(0.001)
+            raise
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+    finally:
+        leave.set()
+        thread.join()
+        polling.join()
+    assert time.monotonic() - began < 3
+    assert signal.set_wakeup_fd(-1) == -1
+
+
 def test_a_run_that_is_given_up_undoes_what_its_tasks_waited_for(virtual: Virtual) -> None:
     event = Event()
 
@@ -170,3 +215,38 @@ def test_a_task_group_lets_itself_be_given_up(caplog: pytest.LogCaptureFixture) 
     with pytest.raises(KeyboardInterrupt):
         run(main())
     assert not caplog.records
+
+
+@pytest.mark.parametrize("make", [Lock, RLock, Semaphore, BoundedSemaphore])
+def test_what_was_handed_to_a_task_that_is_given_up_is_free_again(
+    make: Callable[[], Lock | RLock | Semaphore],
+) -> None:
+    """A lock may outlive a run; and those behind in the line are given up as well."""
+    lock = make()
+
+    async def waiting() -> None:
+        async with lock:
+            raise AssertionError("the run is over")
+
+    async def main() -> None:
+        await lock.acquire()
+        for _ in range(3):
+            Task(waiting()).start()
+        await sleep(0)
+        signal.raise_signal(signal.SIGINT)
+        with shield():
+            await sleep(0)
+        lock.release()  # to the first of them, which does not run any more
+        assert lock.locked()
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert not lock.locked()
+
+    async def later() -> None:
+        async with lock:
+            assert lock.locked()
+
+    run(later())
+    assert not lock.locked()

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -553,4 +554,29 @@ def test_system_exit_and_keyboard_interrupt_come_out_of_any_task() -> None:
     with pytest.raises(SystemExit) as caught:
         run(main())
     assert caught.value.code == 3
+    assert not current_context().tasks
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("kind", ["decorated", "bare", "async def"])
+def test_a_main_coroutine_is_run_once(kind: str, closed: bool) -> None:
+    """Python says so of an ``async def``; a generator that is over would give None in silence."""
+
+    @coroutine
+    def decorated() -> Gen[int]:
+        yield from sleep(0)
+        return 1
+
+    def bare() -> Gen[int]:
+        yield from sleep(0)
+        return 1
+
+    make: Any = {"decorated": decorated, "bare": bare, "async def": lambda: give(1)}[kind]
+    main = make()
+    if closed:
+        main.close()
+    else:
+        assert run(main) == 1
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        run(main)
     assert not current_context().tasks

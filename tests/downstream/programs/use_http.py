@@ -58,6 +58,7 @@ from tulip_http import (
     StreamClosed,
     StreamConsumed,
     StreamError,
+    SyncResponse,
     Task,
     TaskCancelledError,
     TaskGroup,
@@ -191,7 +192,7 @@ async def meet_the_errors(base: str) -> None:
         try:
             missing.raise_for_status()
         except HTTPStatusError as error:
-            assert_type(error.response, Response | None)
+            assert_type(error.response, Response | SyncResponse | None)
 
 
 async def meet_the_slow(base: str) -> None:
@@ -292,7 +293,8 @@ async def in_a_group(client: Client) -> list[Response]:
 def write_a_script(base: str) -> list[str]:
     """Do without a client and without coroutines."""
     page = tulip_http.get(f"{base}/lines", timeout=5)
-    assert_type(page, Response)
+    assert_type(page, SyncResponse)
+    assert [line.upper() for line in page.iter_lines()] == page.text.upper().splitlines()
     echo = tulip_http.post(f"{base}/", content=b"data")
     others = [
         tulip_http.head(f"{base}/lines"),

@@ -41,7 +41,10 @@ def without_coroutines() -> Recording:
     options: ClientOptions = {"connect": server.connect, "limits": Limits(max_age_seconds=60)}
     with SyncClient(**options) as client:
         response = client.post("http://example.org/a", files={"f": ("n.txt", "text")})
-        assert_type(response, Response)
+        assert_type(response, SyncResponse)
+        assert_type(response.response, Response)
+        assert_type(response.iter_lines(), Iterator[str])
+        assert len(list(response.iter_lines())) > 4
         assert b'filename="n.txt"' in response.content
         recording.add(client.get("http://example.org/b"))
         with client.stream("GET", "http://example.org/c") as streamed:
@@ -92,6 +95,8 @@ async def other_protocols() -> None:
 def refused(client: SyncClient) -> None:
     """Each of these lines is a mistake that the type checker finds."""
     client.get("/", files={"f": 5})  # type: ignore[arg-type]
+    for _ in client.get("/").response.iter_lines():  # type: ignore[attr-defined]
+        break
     client.get("/", trailers=5)  # type: ignore[arg-type]
     SyncClient(retries=3)  # type: ignore[call-arg]
     ScriptedServer(5)  # type: ignore[arg-type]

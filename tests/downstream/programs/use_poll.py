@@ -103,6 +103,7 @@ def wait_for_a_child() -> int | None:
     child: Child = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
     process: ChildProcess | int = child
     loop.watch_child(process, codes.append)
+    loop.wake_on_signals()
     loop.add_signal_handler(signal.SIGUSR1, loop.stop)
     loop.run()
     assert loop.remove_signal_handler(signal.SIGUSR1)

@@ -19,12 +19,11 @@ type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaph
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
 ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
 `_failures`, `_upload`, `_sending`, `_receiving`, `_upgraded`, `_connection`, `_opening`, `_line`,
-`_pool`, `_client`, `_loop_thread`, `_sync_response`, `_sync`, `_scripts`, ``cli/``; and apart, for
-tests,
-``testing/``.
+`_pool`, `_methods`, `_client`, `_loop_thread`, `_sync_response`, `_sync`, `_scripts`, ``cli/``; and
+apart, for tests, ``testing/``.
 """
 
-from tulip_http._client import Client, RequestOptions, RequestParts, ResponseStream
+from tulip_http._client import Client, ResponseStream
 from tulip_http._errors import (
     CertificateError,
     ClientClosed,
@@ -57,6 +56,7 @@ from tulip_http._errors import (
 from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Stats, Timings
 from tulip_http._limits import Limits
+from tulip_http._methods import RequestOptions, RequestParts
 from tulip_http._request import Interim, Request
 from tulip_http._response import Response
 from tulip_http._scripts import (

@@ -163,6 +163,11 @@ class Body:
                 break
         return lines.popleft() if lines else None
 
+    def line_nowait(self) -> str | None:
+        """Return the next line if it is here already, else None: at the end, or before."""
+        splitter = self._splitter
+        return splitter.lines.popleft() if splitter is not None and splitter.lines else None
+
     def close(self) -> None:
         """Give up what has not been read, without waiting."""
         source, self._source = self._source, None

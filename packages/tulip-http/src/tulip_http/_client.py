@@ -5,23 +5,22 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Generator
-from enum import Enum
-from typing import TYPE_CHECKING, Final, TypedDict, final
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final, final
 
 from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._limits import DEFAULT_LIMITS, Limits
+from tulip_http._methods import Methods, RequestOptions, RequestParts
 from tulip_http._opening import checked_tls
 from tulip_http._pool import Pool
-from tulip_http._request import Interim, Request, TrailerTypes
+from tulip_http._request import Request
 from tulip_http._response import Response
 from tulip_http._timeouts import DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from tulip_http._typing import override
 from tulip_http._url import URL
 from tulip_http.bodies._decode import accepted_codings
-from tulip_http.bodies._encode import ContentTypes, DataTypes, ParamTypes, encode_pairs
-from tulip_http.bodies._stream import StreamTypes
+from tulip_http.bodies._encode import ParamTypes, encode_pairs
 from tulip_net import Closable, Coroutine, Gen, coroutine, current_context
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from tulip_http._info import Stats
     from tulip_http._opening import Connect, TlsTypes
-    from tulip_http.bodies._multipart import FilesTypes
 
 # A connection that became free less than this ago is used without asking whether the server has
 # closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
@@ -46,52 +44,8 @@ def _default_headers() -> Headers:
     )
 
 
-class RequestParts(TypedDict, total=False):
-    """What a request is made of, besides method and URL.
-
-    Attributes:
-        params: Added to the URL's query.
-        headers: Replace the client's of the same name.
-        content: Body as bytes, text, an open file, or an iterable of bytes; see `Request`.
-        data: Body as a form: a mapping, pairs, or text or bytes that are encoded already.
-        json: Body as JSON.
-        files: Files of a form, of which ``data`` has the other fields.
-        trailers: Fields to send after a body that goes out in chunks.
-        target: Sent instead of the URL's path and query: "*", or "host:port" for CONNECT.
-        verbatim: Send the path and query as they are written, byte for byte.
-        on_interim: Called for each interim answer.
-    """
-
-    params: ParamTypes | None
-    headers: HeaderTypes | None
-    content: ContentTypes | StreamTypes | None
-    data: DataTypes | None
-    json: object
-    files: FilesTypes | None
-    trailers: TrailerTypes | None
-    target: str | None
-    verbatim: bool
-    on_interim: Callable[[Interim], object] | None
-
-
-class RequestOptions(RequestParts, total=False):
-    """What every request can be given.
-
-    Attributes:
-        timeout: Instead of the client's; seconds, None for no limit, or a `Timeout`.
-    """
-
-    timeout: TimeoutTypes
-
-
-class Default(Enum):
-    """Stands for an argument that was not given, where None has a meaning."""
-
-    TIMEOUT = "the client's timeout"
-
-
 @final
-class Client(Closable):
+class Client(Closable, Methods[Coroutine[Response]]):
     """An HTTP client: keeps connections, and what its requests have in common.
 
     Usable as ``with Client() as client`` and ``async with``, which close its connections in the
@@ -149,64 +103,6 @@ class Client(Closable):
     def timeout(self, timeout: TimeoutTypes) -> None:
         self._usual_timeout = Timeout.of(timeout)
 
-    def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a GET request; see `request`."""
-        return self._send(("GET", url), options, True)
-
-    def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a HEAD request; see `request`."""
-        return self._send(("HEAD", url), options, True)
-
-    def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send an OPTIONS request; see `request`."""
-        return self._send(("OPTIONS", url), options, True)
-
-    def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a POST request; see `request`."""
-        return self._send(("POST", url), options, True)
-
-    def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a PUT request; see `request`."""
-        return self._send(("PUT", url), options, True)
-
-    def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a PATCH request; see `request`."""
-        return self._send(("PATCH", url), options, True)
-
-    def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> Coroutine[Response]:
-        """Send a DELETE request; see `request`."""
-        return self._send(("DELETE", url), options, True)
-
-    def request(
-        self,
-        method: str,
-        url: URL | str,
-        **options: Unpack[RequestOptions],
-    ) -> Coroutine[Response]:
-        """Send a request and wait for the whole answer.
-
-        Args:
-            method: Any token.
-            url: Absolute, or what follows ``base_url``.
-            options: See `RequestParts`, and ``timeout``: instead of the client's; seconds, None for
-                no limit, or a `Timeout`.
-
-        Returns:
-            The response, whatever its status, with its body read.
-
-        Raises:
-            InvalidURL, UnsupportedProtocol, LocalProtocolError: The request cannot be made.
-            PoolTimeout, ConnectTimeout, WriteTimeout, ReadTimeout, TotalTimeout: Too slow.
-            ConnectError, CertificateError, WriteError, ReadError: The connection failed.
-            RemoteProtocolError: The answer is not HTTP, or was cut short.
-            ResponseTooLarge: The body is larger than ``Limits.max_body``.
-            ClientClosed: The client is closed.
-
-        A request that is safe to repeat is sent once more, on a fresh connection, if a kept one
-        turns out to have been closed by the server. Cancelling closes the connection.
-        """
-        return self._send((method, url), options, True)
-
     def stream(
         self,
         method: str,
@@ -250,14 +146,8 @@ class Client(Closable):
         parts["headers"] = self._headers if headers is None else _merged(self._headers, headers)
         return Request(method, url, **parts)
 
-    def send(
-        self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
-    ) -> Coroutine[Response]:
-        """Send a request as it is, and wait for the whole answer; see `request`."""
-        given: RequestOptions = {} if isinstance(timeout, Default) else {"timeout": timeout}
-        return self._send(request, given, True)
-
     @coroutine
+    @override
     def _send(
         self,
         asked: Request | tuple[str, URL | str],

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 if TYPE_CHECKING:
     from tulip_http._request import Request
     from tulip_http._response import Response
+    from tulip_http._sync_response import SyncResponse
 
 
 class HTTPError(Exception):
@@ -61,11 +62,15 @@ class InvalidURL(HTTPError, ValueError):
 
 @final
 class HTTPStatusError(HTTPError):
-    """`Response.raise_for_status` found a status that says no (4xx) or that it failed (5xx)."""
+    """`Response.raise_for_status` found a status that says no (4xx) or that it failed (5xx).
+
+    Attributes:
+        response: The response that was asked.
+    """
 
     phase = "response"
 
-    def __init__(self, message: str, *, response: Response | None = None) -> None:
+    def __init__(self, message: str, *, response: Response | SyncResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
 

@@ -159,13 +159,21 @@ class Headers(MutableMapping[str, str]):
 
     @override
     def __eq__(self, other: object) -> bool:
-        """Compare names without case, and values in their order within a name."""
-        if not isinstance(other, Headers):
-            try:
-                other = Headers(other)  # type: ignore[arg-type]  # whatever it is, it may fit
-            except (TypeError, ValueError, LocalProtocolError):
-                return NotImplemented
-        return self._indexed() == other._indexed()
+        """Compare with headers, a mapping, or pairs: names in any case, values as text.
+
+        Text and bytes are the same if they read the same, whatever the encoding they came in; the
+        values of one name must have one order. What is no headers is unequal.
+        """
+        if isinstance(other, Headers):
+            return self._pairs == other._pairs or _read(self._pairs) == _read(other._pairs)
+        # To compare must not take anything from an iterator.
+        if isinstance(other, (str, bytes, Iterator)) or not isinstance(other, Iterable):
+            return NotImplemented
+        try:
+            theirs = _read(other.items() if isinstance(other, Mapping) else other)
+        except (TypeError, ValueError):
+            return NotImplemented
+        return _read(self._pairs) == theirs
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
@@ -184,7 +192,7 @@ class Headers(MutableMapping[str, str]):
 
     def _values(self, name: str) -> list[bytes]:
         try:
-            return self._indexed().get(name.lower().encode("ascii"), [])
+            return self._indexed().get(name.encode("ascii").lower(), [])
         except UnicodeEncodeError:
             return []
 
@@ -217,6 +225,18 @@ def _value(name: str | bytes, value: str | bytes) -> bytes:
     if _FORBIDDEN.search(raw):
         raise LocalProtocolError(f"header {name!r} contains CR, LF or NUL: {value!r}")
     return raw.strip(b" \t")
+
+
+def _read(pairs: Iterable[tuple[object, object]]) -> dict[bytes, list[str]]:
+    """Return each name's values as one reads them; raises where these are no pairs of text."""
+    texts: dict[bytes, list[str]] = {}
+    for name, value in pairs:
+        raw = name.encode("ascii") if isinstance(name, str) else name
+        if not isinstance(raw, bytes) or not isinstance(value, (str, bytes)):
+            raise TypeError(f"neither text nor bytes: {name!r}, {value!r}")
+        text = value.strip(" \t") if isinstance(value, str) else _text(value)
+        texts.setdefault(raw.lower(), []).append(text)
+    return texts
 
 
 def _text(value: bytes) -> str:

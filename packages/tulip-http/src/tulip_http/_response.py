@@ -162,8 +162,8 @@ class Response(Closable):
             ResponseNotRead: It is still coming: `read` it first.
         """
         content = self._content
-        if content is None and self._body is not None:
-            content = self._body.content
+        if content is None:
+            content = self._at_hand()
         if content is None:
             raise self._carrying(ResponseNotRead(f"the body of {self!r} was not read yet: read()"))
         return content
@@ -302,6 +302,15 @@ class Response(Closable):
     def is_closed(self) -> bool:
         """Whether nothing more will come: all was read, or the response was closed."""
         return self._body is None or self._body.ended
+
+    def _at_hand(self) -> bytes | None:
+        content = self._content
+        if content is None and self._body is not None:
+            content = self._body.content
+        return content
+
+    def _line_nowait(self) -> str | None:
+        return self._streamed().line_nowait()
 
     def _streamed(self) -> Body:
         if self._body is None:

@@ -11,7 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tulip_http._client import Client, RequestOptions
+from tulip_http._client import Client
+from tulip_http._methods import RequestOptions
 from tulip_http._sync import ClientOptions, SyncClient
 from tulip_http._sync_response import SyncResponse
 from tulip_net import Gen, coroutine, run
@@ -37,7 +38,7 @@ class ScriptOptions(RequestOptions, total=False):
     limits: Limits
 
 
-def request(method: str, url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def request(method: str, url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a request, wait for the whole answer, and return it; see `Client.request`.
 
     Args:
@@ -49,40 +50,40 @@ def request(method: str, url: URL | str, **options: Unpack[ScriptOptions]) -> Re
         RuntimeError: Called inside of `run`: use a `Client` there.
         HTTPError: As `Client.request`.
     """
-    return run(_once(method, url, options))
+    return SyncResponse(run(_once(method, url, options)))
 
 
-def get(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def get(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a GET request; see `request`."""
     return request("GET", url, **options)
 
 
-def head(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def head(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a HEAD request; see `request`."""
     return request("HEAD", url, **options)
 
 
-def post(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def post(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a POST request; see `request`."""
     return request("POST", url, **options)
 
 
-def put(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def put(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a PUT request; see `request`."""
     return request("PUT", url, **options)
 
 
-def patch(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def patch(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a PATCH request; see `request`."""
     return request("PATCH", url, **options)
 
 
-def delete(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def delete(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send a DELETE request; see `request`."""
     return request("DELETE", url, **options)
 
 
-def options(url: URL | str, **options: Unpack[ScriptOptions]) -> Response:
+def options(url: URL | str, **options: Unpack[ScriptOptions]) -> SyncResponse:
     """Send an OPTIONS request; see `request`."""
     return request("OPTIONS", url, **options)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict, final
 
-from tulip_http._client import Client, Default, ResponseStream
+from tulip_http._client import Client
 from tulip_http._loop_thread import LoopThread
+from tulip_http._methods import Methods
 from tulip_http._sync_response import SyncResponse
+from tulip_http._typing import override
 from tulip_http._url import URL
-from tulip_net import Gen, coroutine
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from tulip_http._client import RequestOptions, RequestParts
     from tulip_http._headers import Headers, HeaderTypes
     from tulip_http._info import Stats
     from tulip_http._limits import Limits
+    from tulip_http._methods import RequestOptions, RequestParts
     from tulip_http._opening import Connect, TlsTypes
     from tulip_http._request import Request
-    from tulip_http._response import Response
     from tulip_http._timeouts import Timeout, TimeoutTypes
     from tulip_http.bodies._encode import ParamTypes
 
@@ -45,7 +45,7 @@ class ClientOptions(TypedDict, total=False):
 
 
 @final
-class SyncClient:
+class SyncClient(Methods[SyncResponse]):
     """A `Client` whose methods wait, for programs without coroutines.
 
     Args:
@@ -96,50 +96,9 @@ class SyncClient:
     def timeout(self, timeout: TimeoutTypes) -> None:
         self._client.timeout = timeout
 
-    def get(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a GET request; see `Client.request`."""
-        return self.request("GET", url, **options)
-
-    def head(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a HEAD request; see `Client.request`."""
-        return self.request("HEAD", url, **options)
-
-    def options(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send an OPTIONS request; see `Client.request`."""
-        return self.request("OPTIONS", url, **options)
-
-    def post(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a POST request; see `Client.request`."""
-        return self.request("POST", url, **options)
-
-    def put(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a PUT request; see `Client.request`."""
-        return self.request("PUT", url, **options)
-
-    def patch(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a PATCH request; see `Client.request`."""
-        return self.request("PATCH", url, **options)
-
-    def delete(self, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a DELETE request; see `Client.request`."""
-        return self.request("DELETE", url, **options)
-
-    def request(self, method: str, url: URL | str, **options: Unpack[RequestOptions]) -> Response:
-        """Send a request, wait for the whole answer, and return it; see `Client.request`.
-
-        Interrupting (Ctrl-C) cancels the request.
-        """
-        return self._thread.call(lambda: self._client.request(method, url, **options))
-
     def build_request(self, method: str, url: URL | str, **parts: Unpack[RequestParts]) -> Request:
         """Return the request that `request` would send; see `Client.build_request`."""
         return self._client.build_request(method, url, **parts)
-
-    def send(
-        self, request: Request, *, timeout: TimeoutTypes | Default = Default.TIMEOUT
-    ) -> Response:
-        """Send a request as it is, and wait for the whole answer; see `Client.send`."""
-        return self._thread.call(lambda: self._client.send(request, timeout=timeout))
 
     def stream(
         self, method: str, url: URL | str, **options: Unpack[RequestOptions]
@@ -148,13 +107,14 @@ class SyncClient:
 
         Use it as ``with client.stream("GET", url) as response``.
         """
+        return self._send((method, url), options, False)
 
-        @coroutine
-        def opening() -> Gen[Response]:
-            stream: ResponseStream = self._client.stream(method, url, **options)
-            return (yield from stream)
-
-        return SyncResponse(self._thread.call(opening), self._thread)
+    @override
+    def _send(
+        self, asked: Request | tuple[str, URL | str], options: RequestOptions, whole: bool
+    ) -> SyncResponse:
+        response = self._thread.call(lambda: self._client._send(asked, options, whole))
+        return SyncResponse(response, None if whole else self._thread)
 
     def stats(self) -> Stats:
         """Return how many connections there are, and what they did so far."""

@@ -1,11 +1,14 @@
-"""A response whose body is still coming, for programs without coroutines."""
+"""The answer to a request, for programs without coroutines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
+from tulip_http._errors import HTTPStatusError
+from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
+from tulip_http.bodies._text import LineSplitter
 from tulip_net import Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
@@ -21,17 +24,30 @@ if TYPE_CHECKING:
     from tulip_http._url import URL
 
 
+T = TypeVar("T")
+
+_SLICE: Final = 65536  # how much of a body that is here becomes lines at once, to bound memory
+
+
 @final
 class SyncResponse:
-    """A response whose body is still coming; what `Response` does, without coroutines.
+    """The answer to a request; what `Response` does, without coroutines.
+
+    From `SyncClient.get` and its kin, and from ``tulip_http.get``, the body is here already, and
+    can be iterated over as often as one likes. From `SyncClient.stream` it is still coming, and
+    each piece comes once; leaving ``with`` gives up what has not been read.
 
     Attributes:
-        response: The response itself: its status, headers, timings and the rest.
+        response: The response itself, for coroutines.
+
+    Pickles, with what was read of its body.
     """
 
-    def __init__(self, response: Response, thread: LoopThread) -> None:
-        self.response = response
-        self._thread = thread
+    __slots__ = ("_thread", "response")
+
+    def __init__(self, response: Response, thread: LoopThread | None = None) -> None:
+        self.response: Response = response
+        self._thread: LoopThread | None = thread  # None for a body that is here
 
     @property
     def status_code(self) -> int:
@@ -105,12 +121,12 @@ class SyncResponse:
 
     @property
     def content(self) -> bytes:
-        """The body, once `read` has read it."""
+        """The body, once it is here; see `Response.content`."""
         return self.response.content
 
     @property
     def text(self) -> str:
-        """The body as text, once `read` has read it."""
+        """The body as text, once it is here."""
         return self.response.text
 
     @property
@@ -123,34 +139,48 @@ class SyncResponse:
         self.response.encoding = name
 
     def json(self, **options: Any) -> Any:
-        """Return the body's JSON value, once `read` has read it; see `Response.json`."""
+        """Return the body's JSON value, once it is here; see `Response.json`."""
         return self.response.json(**options)
 
     def read(self) -> bytes:
         """Wait for the whole body and return it; see `Response.read`."""
-        return self._thread.call(self.response.read)
+        return self._call(self.response.read)
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Iterate over the body's pieces; see `Response.iter_bytes`."""
         return self._cut(self.response.read_chunk, Pieces(chunk_size))
 
     def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Iterate over the body's pieces, still encoded."""
+        """Iterate over the body's pieces, still encoded; a body that is here is decoded already."""
         return self._cut(self.response.read_raw, Pieces(chunk_size))
 
     def iter_text(self) -> Iterator[str]:
         """Iterate over the body as text, in pieces as they come."""
-        while text := self._thread.call(self.response.read_text):
+        if self.response._at_hand() is not None:
+            if text := self.text:
+                yield text
+            return
+        while text := self._call(self.response.read_text):
             yield text
 
     def iter_lines(self) -> Iterator[str]:
         """Iterate over the body's lines, without their ends."""
-        while (line := self._thread.call(self.response.read_line)) is not None:
-            yield line
+        content = self.response._at_hand()
+        if content is not None:
+            yield from _lines(content, self.encoding)
+            return
+        while (line := self._call(self.response.read_line)) is not None:
+            while line is not None:
+                yield line
+                line = self.response._line_nowait()  # to ask the thread costs as much as 100 lines
 
     def raise_for_status(self) -> Self:
         """Return this response, unless its status is 4xx or 5xx; see `Response`."""
-        self.response.raise_for_status()
+        try:
+            self.response.raise_for_status()
+        except HTTPStatusError as error:
+            error.response = self
+            raise
         return self
 
     def close(self) -> None:
@@ -162,11 +192,25 @@ class SyncResponse:
             yield from ()
 
         if not self.response.is_closed:
-            self._thread.call(closing)
+            self._call(closing)
+
+    def _call(self, make: Callable[[], Coroutine[T]]) -> T:
+        if self._thread is not None:
+            return self._thread.call(make)
+        try:
+            next(iter(make()))  # of a body that is here, or was left behind in another process
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        raise AssertionError("it waits for what no connection brings")
 
     def _cut(self, read: Callable[[], Coroutine[bytes]], pieces: Pieces) -> Iterator[bytes]:
-        while chunk := self._thread.call(read):
-            yield from pieces.cut(chunk)
+        content = self.response._at_hand()
+        if content is None:
+            while chunk := self._call(read):
+                yield from pieces.cut(chunk)
+        elif content:
+            yield from pieces.cut(content)
         yield from pieces.rest()
 
     def __enter__(self) -> Self:
@@ -179,3 +223,21 @@ class SyncResponse:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @override
+    def __reduce__(self) -> tuple[type[SyncResponse], tuple[Response]]:
+        return SyncResponse, (self.response,)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<SyncResponse{repr(self.response).removeprefix('<Response')}"
+
+
+def _lines(content: bytes, encoding: str) -> Iterator[str]:
+    splitter = LineSplitter(encoding)
+    for at in range(0, len(content), _SLICE):
+        splitter.feed(content[at : at + _SLICE])
+        while splitter.lines:
+            yield splitter.lines.popleft()
+    splitter.feed(b"")
+    yield from splitter.lines

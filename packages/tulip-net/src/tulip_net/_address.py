@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TypeAlias
 
-__all__ = ["Address", "AddressInfo", "check_port", "format_address"]
+__all__ = ["Address", "AddressInfo", "check_host", "check_port", "format_address"]
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str | bytes
 """IPv4 ``(host, port)``; IPv6 ``(host, port, flow, scope)``; the path of a Unix socket."""
@@ -26,6 +26,20 @@ def format_address(address: object) -> str:
         case "" | None:
             return "an unnamed socket"
     return str(address).replace("\0", "@", 1)
+
+
+def check_host(host: object) -> str:
+    """Return ``host`` if it can be a name or an address.
+
+    Raises:
+        TypeError: It is no ``str``. `socket.getaddrinfo` would take None for this very host.
+        ValueError: It is empty, or contains a null byte.
+    """
+    if not isinstance(host, str):
+        raise TypeError(f"host must be a str, got {host!r}")
+    if not host or "\0" in host:
+        raise ValueError(f"{host!r} is not a host name")
+    return host
 
 
 def check_port(port: object, lowest: int = 0) -> int:

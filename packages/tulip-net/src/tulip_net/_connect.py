@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
 
-from tulip_net._address import Address, check_port, format_address
+from tulip_net._address import Address, check_host, check_port, format_address
 from tulip_net._errors import ConnectError
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_local
 from tulip_sched import (
@@ -101,10 +101,12 @@ def create_connection(
     Raises:
         ResolveError: The name has no address.
         ConnectError: No address answers; it lists each with its reason.
-        ValueError: ``port`` is out of range.
+        ValueError: ``port`` is out of range, or ``host`` is empty.
+        TypeError: ``host`` or ``port`` is of another type, such as None.
 
     Cancelling closes every socket that was opened.
     """
+    check_host(host)
     check_port(port, lowest=1)
     answers = yield from resolver(host, port, family=family)
     target = format_address((host, port))

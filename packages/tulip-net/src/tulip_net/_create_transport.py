@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Protocol
 
+from tulip_net._address import check_host, check_port
 from tulip_net._connect import ATTEMPT_DELAY, create_connection
 from tulip_net._resolve import Resolver, getaddrinfo
 from tulip_net._socket import SocketTransport
@@ -72,7 +73,7 @@ def create_transport(
         truncation_ok: Likewise.
 
     Raises:
-        ResolveError, ConnectError, CertificateError, TlsError, ValueError: As for
+        ResolveError, ConnectError, CertificateError, TlsError, ValueError, TypeError: As for
             `create_connection` and `start_tls`.
         ProxyError: The proxy did not make the connection.
 
@@ -80,6 +81,8 @@ def create_transport(
     """
     if server_hostname is not None and not ssl:
         raise ValueError(f"server_hostname={server_hostname!r} is of no use without ssl")
+    check_host(host)
+    check_port(port, lowest=1)
     transport: Transport
     if proxy is not None:
         transport = yield from proxy(host, port)

@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from tulip_net._address import format_address
+from tulip_net._address import check_host, format_address
 from tulip_net._listener import Listener
 from tulip_net._resolve import AddressInfo, getaddrinfo
 from tulip_sched import Gen, coroutine
@@ -40,9 +40,11 @@ def listen(
         ResolveError: The name has no address.
         OSError: An address cannot be listened on; the message names it.
         ValueError: ``port`` is out of range, or ``host`` is an empty sequence.
+        TypeError: ``host`` is neither text, nor a sequence of texts, nor None.
     """
     answers: list[AddressInfo] = []
-    for each in [host] if host is None or isinstance(host, str) else host:
+    hosts = [host] if host is None or isinstance(host, str) else [check_host(one) for one in host]
+    for each in hosts:
         answers += yield from getaddrinfo(each, port, family=family, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:

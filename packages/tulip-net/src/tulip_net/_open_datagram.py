@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from tulip_net._address import check_port, format_address
+from tulip_net._address import check_host, check_port, format_address
 from tulip_net._datagram import DatagramTransport
 from tulip_net._errors import ConnectError
 from tulip_net._resolve import Resolver, getaddrinfo, resolve_local
@@ -40,17 +40,21 @@ def open_datagram(
         ResolveError: A name has no address.
         ConnectError: No address of ``remote`` is reachable from here.
         OSError: ``local`` cannot be had; the message names it.
-        ValueError: A port is out of range, or nothing says which family to use.
+        ValueError: A port is out of range, a host is empty, or nothing says which family to use.
+        TypeError: A host or a port is of another type, such as None.
     """
     if remote is None:
         if local is not None:
-            answers = yield from getaddrinfo(*local, family=family, flags=socket.AI_PASSIVE)
+            host, port = local
+            check_host(host)
+            answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
             family = answers[0][0]
         if family == socket.AF_UNSPEC:
             raise ValueError("open_datagram() needs a local or a remote address, or a family")
         sock = yield from _bound_socket(family, local, broadcast, reuse_port)
         return DatagramTransport(sock)
     host, port = remote
+    check_host(host)
     check_port(port, lowest=1)
     failures: list[tuple[str, OSError]] = []
     for answer in (yield from resolver(host, port, family=family)):

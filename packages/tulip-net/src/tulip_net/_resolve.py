@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
-from tulip_net._address import Address, AddressInfo, check_port
+from tulip_net._address import Address, AddressInfo, check_host, check_port
 from tulip_net._errors import ResolveError
 from tulip_net._lookups import look_up, usable
 from tulip_sched import Coroutine, Gen, coroutine
@@ -47,14 +47,15 @@ def getaddrinfo(
     Raises:
         ResolveError: There is no such name, no address of that family, or no answer.
         ValueError: ``port`` is out of range, or ``host`` is empty or contains a null byte.
+        TypeError: ``host`` or ``port`` is of another type.
 
     Names are looked up in threads of their own, at most 32 at a time for the process, and one for
     all tasks that ask for the same. A cancelled look-up is taken back or, if it is under way, left
     alone: nothing waits for it, not even the end of the process.
     """
     check_port(port)
-    if host is not None and (not host or "\0" in host):
-        raise ValueError(f"{host!r} is not a host name")
+    if host is not None:
+        check_host(host)
     flags |= socket.AI_NUMERICSERV
     try:
         # With this flag the C library asks no server and reads no file: it does not block.
@@ -74,5 +75,7 @@ def getaddrinfo(
 @coroutine
 def resolve_local(address: tuple[str, int], family: int) -> Gen[Address]:
     """Return the socket address to bind for a local ``(host, port)`` in one family."""
-    answers = yield from getaddrinfo(*address, family=family, flags=socket.AI_PASSIVE)
+    host, port = address
+    check_host(host)
+    answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
     return answers[0][4]

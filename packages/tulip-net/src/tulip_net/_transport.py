@@ -121,7 +121,8 @@ class Transport(Protocol):
     def aclose(self) -> Coroutine[None]:
         """End the stream in good order, within a time limit, then `close`.
 
-        Idempotent; closes even if it is cancelled.
+        For everybody else it counts as closed from the beginning: who waits, or comes meanwhile,
+        gets `ClosedError`. Idempotent; closes even if it is cancelled.
         """
         ...
 

@@ -128,12 +128,8 @@ class EventLoop(Iteration):
         """
         if get_ident() != self.thread:
             self._enter()
-        if self._signals is None:
-            signals = self._signals = Signals(self._post)
-            self._pollster.add_reader(signals, signals.drain)
-            self._internal += 1
         handle = Handle(callback, *args)
-        self._signals.add(number, handle)
+        self._with_signals().add(number, handle)
         return handle
 
     def remove_signal_handler(self, number: int) -> bool:
@@ -145,6 +141,21 @@ class EventLoop(Iteration):
         if get_ident() != self.thread:
             self._enter()
         return self._signals is not None and self._signals.remove(number)
+
+    def wake_on_signals(self) -> None:
+        """End the poll at every signal, so that a handler of the program's own is called.
+
+        Python calls the handlers of ``signal.signal`` in the main thread; a signal that the kernel
+        gives to another thread does not end the main thread's poll by itself. This holds until
+        ``close``, and is part of ``add_signal_handler``. Where another loop is woken by signals
+        already, it stays that one, which hosts this one mostly.
+
+        Raises:
+            ValueError: Not called in the main thread.
+        """
+        if get_ident() != self.thread:
+            self._enter()
+        self._with_signals().claim()
 
     def watch_child(
         self, child: Child, callback: Callable[[int | None, *Ts], object], *args: *Ts
@@ -224,6 +235,14 @@ class EventLoop(Iteration):
         if self._running:
             raise RuntimeError(f"{self!r} cannot be closed by one of its own callbacks")
         return self._release_all()
+
+    def _with_signals(self) -> Signals:
+        signals = self._signals
+        if signals is None:
+            signals = self._signals = Signals(self._post)
+            self._pollster.add_reader(signals, signals.drain)
+            self._internal += 1
+        return signals
 
     def _release_all(self) -> Leftovers:
         self._refuse_calls()

@@ -6,6 +6,9 @@ for every run. It reports:
 
 - A coroutine that was called and never driven, as a `RuntimeWarning` at the line that called it.
   Of a bare ``async def`` Python itself tells; here it also tells which line called it.
+- A coroutine that is driven again after its end, as the `RuntimeError` that Python raises for an
+  ``async def``; a bare generator gives None then. (To ask each one before it is driven makes a
+  frame object: 2 % of starting a task and waiting for it.)
 - A scope opened in a generator that yielded to its caller, where the scope covers what the caller
   waits for, as a `RuntimeWarning` at that ``yield``.
 - A callback or a step of a task that held up the loop for `SLOW_SECONDS`, in the log of
@@ -79,6 +82,16 @@ def _caller(frame: FrameType) -> FrameType:
     return frame
 
 
+def check_unspent(coro: object) -> None:
+    """Refuse a generator that is over, as Python does a coroutine of ``async def``.
+
+    Raises:
+        RuntimeError: It has returned, raised, or been closed.
+    """
+    if getattr(coro, "gi_frame", coro) is None:
+        raise RuntimeError(f"cannot reuse already awaited coroutine {coro!r}")
+
+
 def generator_that_enters(frame: FrameType) -> FrameType | None:
     """Return the frame of the generator that opens a scope, to be looked for when a task blocks.
 
@@ -114,7 +127,7 @@ def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
 
 @final
 class TrackedCoroutine:
-    """A generator that knows who called for it, and tells when nobody drives it."""
+    """A generator that knows who called for it, and tells when nobody, or two, drive it."""
 
     def __init__(self, generator: "GeneratorType[None, None, Any]", frame: FrameType) -> None:
         self._generator = generator
@@ -122,15 +135,15 @@ class TrackedCoroutine:
         self._driven = False
 
     def __iter__(self) -> Generator[None, None, Any]:
-        self._driven = True
+        self._drive()
         return self._generator
 
     def __await__(self) -> Generator[None, None, Any]:
-        self._driven = True
+        self._drive()
         return (yield from self._generator)
 
     def send(self, value: None) -> None:
-        self._driven = True
+        self._drive()
         return self._generator.send(value)
 
     def throw(self, error: BaseException) -> None:
@@ -140,6 +153,10 @@ class TrackedCoroutine:
     def close(self) -> None:
         self._driven = True
         self._generator.close()
+
+    def _drive(self) -> None:
+        self._driven = True
+        check_unspent(self._generator)
 
     @property
     def gi_frame(self) -> FrameType | None:

@@ -41,6 +41,7 @@ def cancel_on_interrupt(task: Task[Any]) -> Iterator[Interrupt]:
         # The signal may have come in the middle of anything: the loop does it in its turn.
         task._context.eventloop.call_soon_threadsafe(task.cancel)
 
+    task._context.eventloop.wake_on_signals()  # whichever thread gets it
     signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield interrupt

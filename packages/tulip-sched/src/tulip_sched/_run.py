@@ -8,7 +8,7 @@ from typing import TypeVar, overload
 from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context
 from tulip_sched._coroutine import AnyCoroutine
-from tulip_sched._debug import DEBUG, debugging
+from tulip_sched._debug import DEBUG, check_unspent, debugging
 from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import logger, raise_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
@@ -37,8 +37,8 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
         What ``main`` returned.
 
     Raises:
-        RuntimeError: The thread is already running tasks, or somebody stopped the loop, which
-            ended the run before its tasks.
+        RuntimeError: The thread is already running tasks; or ``main`` was run before; or somebody
+            stopped the loop, which ended the run before its tasks.
         DeadlockError: Tasks are left, and every one of them waits for another. Not while a
             signal has a handler of the program's, or a `Portal` is open.
         ExceptionGroup: Tasks failed that nobody waited for. If ``main`` failed as well, its
@@ -82,6 +82,7 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
 
 def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     try:
+        check_unspent(main)
         task = create_task(main, "main")
     except BaseException:
         _cancel_leftovers(context)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tulip_http._request import Request
     from tulip_http._response import Response
+    from tulip_http._sync_response import SyncResponse
     from tulip_http._url import Origin
     from tulip_net import Coroutine, Transport
 
@@ -35,7 +36,7 @@ class Recording:
         self._left: dict[tuple[str, str], deque[Answer]] = {}
         self._server = MockServer(self._answer)
 
-    def add(self, response: Response) -> None:
+    def add(self, response: Response | SyncResponse) -> None:
         """Record an answer whose body was read; its body is kept decoded."""
         dropped = {"content-encoding", "connection", "keep-alive"}
         fields = [pair for pair in response.headers.multi_items() if pair[0].lower() not in dropped]

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from tulip_net._address import check_port, format_address
+from tulip_net._address import check_host, check_port, format_address
 from tulip_net._create_transport import Connector, create_transport
 from tulip_net._errors import IncompleteReadError, NetError, ProxyError
 from tulip_net._transport import Transport
@@ -49,7 +49,7 @@ class Proxy(ABC):
 
     def __init__(self, host: str, port: int, through: Connector | None) -> None:
         check_port(port, lowest=1)
-        encode_name(host)
+        encode_name(check_host(host))
         self._host = host
         self._port = port
         self._through = through or create_transport
@@ -65,9 +65,11 @@ class Proxy(ABC):
         Raises:
             ProxyError: The proxy could not be reached, did not understand, or refused.
             ValueError: ``host`` or ``port`` is none.
+            TypeError: One is of another type, such as None.
 
         Cancelling closes the connection to the proxy.
         """
+        check_host(host)
         check_port(port, lowest=1)
         target = format_address((host, port))
         conversation = self._converse(host, port)

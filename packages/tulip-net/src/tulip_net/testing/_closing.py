@@ -65,6 +65,71 @@ def cancelled_aclose_closes(a: Transport, _: Transport) -> Gen[None]:
 
 @check
 @coroutine
+def aclose_refuses_who_comes_during_it(a: Transport, b: Transport) -> Gen[None]:
+    """Whoever begins something while another task ends the stream gets `ClosedError`, as after."""
+    closing = create_task(a.aclose())
+    yield from settle()
+    under_way = not closing.done()
+    yield from _is_refused(a)
+    assert closing.done() is not under_way, "they were held up until it was over"
+    assert (yield from receive(b, 100)) == b""
+    yield from b.aclose()
+    yield from with_timeout(PATIENCE, closing)
+    yield from _is_refused(a)
+
+
+@check
+@coroutine
+def aclose_that_cannot_send_refuses_as_well(a: Transport, b: Transport) -> Gen[None]:
+    """The same while the end of the stream has to wait behind what a cancelled send left."""
+    sender = create_task(a.send(bytes(LARGE)))
+    yield from settle()
+    sender.cancel()
+    yield from sender.wait()
+    closing = create_task(a.aclose())
+    yield from settle()
+    under_way = not closing.done()
+    yield from _is_refused(a)
+    assert closing.done() is not under_way, "they were held up until it was over"
+    b.close()
+    yield from with_timeout(PATIENCE, closing)
+    yield from _is_refused(a)
+
+
+@coroutine
+def _is_refused(transport: Transport) -> Gen[None]:
+    yield from must_raise(ClosedError, transport.recv(1))
+    yield from must_raise(ClosedError, transport.recv_into(bytearray(1)))
+    yield from must_raise(ClosedError, transport.send(b"x"))
+    yield from must_raise(ClosedError, transport.send(b"x", b"y"))
+
+
+@check
+@coroutine
+def aclose_wakes_who_waits(a: Transport, b: Transport) -> Gen[None]:
+    """A task that is receiving gets `ClosedError`; the stream ends in good order all the same."""
+    receiver = create_task(a.recv(1))
+    yield from settle()
+    closing = create_task(a.aclose())
+    assert (yield from receive(b, 100)) == b""
+    yield from b.aclose()
+    yield from must_raise(ClosedError, receiver)
+    yield from with_timeout(PATIENCE, closing)
+
+
+@check
+@coroutine
+def close_ends_an_aclose(a: Transport, _: Transport) -> Gen[None]:
+    """A task that ends the stream in good order is done when another one closes."""
+    closing = create_task(a.aclose())
+    yield from settle()
+    a.close()
+    yield from with_timeout(PATIENCE, closing.wait())
+    yield from _is_refused(a)
+
+
+@check
+@coroutine
 def with_closes(a: Transport, _: Transport) -> Gen[None]:
     """The end of a ``with`` block closes, whether or not it was reached in good order."""
     with a as entered:
@@ -118,6 +183,10 @@ CLOSING_CHECKS: tuple[Check, ...] = (
     closing_is_idempotent_and_final,
     close_wakes_who_waits,
     cancelled_aclose_closes,
+    aclose_refuses_who_comes_during_it,
+    aclose_that_cannot_send_refuses_as_well,
+    aclose_wakes_who_waits,
+    close_ends_an_aclose,
     with_closes,
     async_with_ends_the_stream,
     an_error_passes_through_both_blocks,

@@ -53,6 +53,7 @@ def start_tls(
         BrokenError: The connection failed.
         BusyError: A task is waiting on ``transport``, a socket's or one of TLS; both are unharmed.
         ValueError: The arguments do not fit together, or ``server_hostname`` can be no name.
+        TypeError: ``server_hostname`` is no text.
 
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
@@ -113,6 +114,8 @@ def _check(
         context = client_context()
     if not server_side and context.check_hostname and not server_hostname:
         raise ValueError("verifying needs the server_hostname that the certificate must be for")
+    if server_hostname is not None and not isinstance(server_hostname, str):
+        raise TypeError(f"server_hostname must be a str, got {server_hostname!r}")
     if server_hostname:
         try:  # as `ssl` itself will, but only when it has the descriptor already
             name = server_hostname.encode("idna")

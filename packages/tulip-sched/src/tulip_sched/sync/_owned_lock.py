@@ -52,7 +52,12 @@ class OwnedLock(Holdable):
             self._count = 1
         elif not self._taken(current_task()):
             self._line.join(current_task(), 1)
-            yield
+            try:
+                yield
+            except GeneratorExit:  # a run that is given up closes its tasks wherever they are
+                if self._owner is task:
+                    self._pass_on()
+                raise
 
     if not TYPE_CHECKING:  # one call less than through Holdable, which has the type
         __aenter__ = acquire

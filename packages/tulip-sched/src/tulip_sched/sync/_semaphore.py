@@ -36,7 +36,7 @@ class Semaphore(OneThread, Holdable):
             raise ValueError(f"a {type(self).__name__} starts with at least 0, got {value}")
         # Whenever the line is not empty, this is 0.
         self._value = value
-        self._line: Line[None] = Line(f"{type(self).__name__}.acquire")
+        self._line: Line[bool] = Line(f"{type(self).__name__}.acquire")
 
     @property
     def value(self) -> int:
@@ -63,8 +63,13 @@ class Semaphore(OneThread, Holdable):
         if self._value:
             self._value -= 1
         else:
-            self._line.join(current_task(), None)
-            yield
+            place = self._line.join(current_task(), False)
+            try:
+                yield
+            except GeneratorExit:  # a run that is given up closes its tasks wherever they are
+                if place.gift:
+                    self.release()
+                raise
 
     if not TYPE_CHECKING:  # one call less than through Holdable, which has the type
         __aenter__ = acquire
@@ -92,7 +97,7 @@ class Semaphore(OneThread, Holdable):
         if get_ident() != self._thread:
             self._enter()
         if self._line:
-            self._line.serve(None)
+            self._line.serve(True)
         else:
             self._value += 1
 
