@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import random
 import socket
 import tempfile
 from collections.abc import Iterable
@@ -12,7 +13,17 @@ import pytest
 
 from tests.net.pairs import over_tls, tcp
 from tests.opponents.certificates import Certificates
-from tulip_net import ClosedError, SocketTransport, Transport, create_task, run, sleep
+from tulip_net import (
+    BrokenError,
+    BufferedReader,
+    BusyError,
+    ClosedError,
+    SocketTransport,
+    Transport,
+    create_task,
+    run,
+    sleep,
+)
 from tulip_net._typing import override
 
 
@@ -137,5 +148,45 @@ def test_what_cannot_seek_cannot_be_sent_as_a_file() -> None:
             await a.send_file(pipe)
         a.close()
         b.close()
+
+    run(main())
+
+
+def test_send_nowait_takes_what_there_is_room_for() -> None:
+    """What it did not take is the caller's to send; nothing comes twice, and nothing is lost."""
+    data = random.Random(9).randbytes(16_000_000)
+
+    async def main() -> None:
+        a, b = await tcp()
+        assert isinstance(a, SocketTransport)
+        sent = 0
+        while taken := a.send_nowait(memoryview(data)[sent:]):
+            sent += taken
+        assert 0 < sent < len(data)
+        sender = create_task(a.send(data[sent:]))
+        await sleep(0)
+        with pytest.raises(BusyError):
+            a.send_nowait(b"x")
+        assert await BufferedReader(b).readexactly(len(data)) == data
+        await sender
+        assert a.send_nowait(b"") == 0
+        a.close()
+        with pytest.raises(ClosedError):
+            a.send_nowait(b"x")
+        b.close()
+
+    run(main())
+
+
+def test_send_nowait_to_one_who_has_left() -> None:
+    async def main() -> None:
+        a, b = await tcp()
+        assert isinstance(a, SocketTransport)
+        b.close()
+        assert a.send_nowait(b"x") == 1  # it learns that nobody is there from the answer
+        await sleep(0.01)
+        with pytest.raises(BrokenError):
+            a.send_nowait(b"x")
+        a.close()
 
     run(main())

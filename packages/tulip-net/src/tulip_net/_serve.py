@@ -128,6 +128,7 @@ class _Server:
     def _handle(self, plain: SocketTransport) -> Gen[None]:
         """Handle one connection, and let nothing out of it but cancellation."""
         transport: Transport = plain
+        ended = False  # and closed: whatever becomes of an aclose(), it closes
         try:
             if self._context is not None:
                 with fail_after(self._handshake_timeout):
@@ -140,13 +141,15 @@ class _Server:
                 )
             # Whatever can run as a task can be driven so: this generator is a coroutine.
             yield from handling  # type: ignore[misc]
+            ended = True
             yield from transport.aclose()
         except (NetError, ClosedError, TimeoutError) as error:
             logger().info("connection from %r ended: %s", transport, error)
         except Exception:  # noqa: BLE001 - the handler's; all of it is logged
             logger().exception("the handler of %r failed", transport)
         finally:
-            transport.close()
+            if not ended:
+                transport.close()
             # Here and not in a callback of the task: nine Python calls less (benchmarks/accept).
             del self.tasks[plain]
             self._stop_waiting(wake=True)

@@ -1,12 +1,10 @@
-"""TLS: a context to verify with, and two ways to run it behind one class.
+"""TLS: a context to verify with, and a transport over any other.
 
-In reading order: `_context` (whom to trust), `_failures` (OpenSSL's errors in our words),
-`_transport` (what both ways share: `SslTransport`), `_on_descriptor` (OpenSSL reads and writes the
-socket itself: a quarter less CPU), `_over_transport` (through memory, over anything), `_start`
-(the choice, and the handshake).
+In reading order: `_context` (whom to trust), `_failures` (OpenSSL's errors in our words), `_turns`
+(one task at a time), `_carrier` (between OpenSSL's memory and the transport below), `_facts` (what
+is known of a connection), `_transport` (`SslTransport`), `_start` (the handshake).
 
-The standard library's `ssl` costs 7 ms to import, so it is loaded with the first context; the two
-ways are, with the first handshake.
+The standard library's `ssl` costs 7 ms to import, so it is loaded with the first context.
 """
 
 from tulip_net.tls._context import client_context, server_context

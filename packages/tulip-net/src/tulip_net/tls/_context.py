@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["client_context", "server_context", "verifies_after_handshake"]
+__all__ = ["client_context", "server_context"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -105,19 +105,6 @@ def server_context(
         _choose_by_name(context, {name.lower(): each for name, each in names.items()})
     _harden(context, alpn)
     return context
-
-
-def verifies_after_handshake(context: ssl.SSLContext) -> bool:
-    """Whether a context does its verifying outside of OpenSSL, once the handshake is over.
-
-    truststore does so on macOS and Windows, and older versions of it only for memory buffers.
-    """
-    after = False
-    if sys.platform in {"darwin", "win32"}:
-        import truststore
-
-        after = isinstance(context, truststore.SSLContext)
-    return after
 
 
 @functools.cache

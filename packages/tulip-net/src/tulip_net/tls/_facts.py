@@ -18,7 +18,9 @@ class Facts:
 
     __slots__ = ()
 
-    _inner: Transport
+    if TYPE_CHECKING:
+        _inner: Transport
+
     _tls: ssl.SSLObject
 
     @property

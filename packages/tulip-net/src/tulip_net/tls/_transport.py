@@ -1,21 +1,15 @@
 """TLS over any transport: a socket, TLS again, memory.
 
-The rules that hold here:
+The rules that hold here, besides those of `_carrier`:
 
-1. OpenSSL reads from and writes to memory, and `_fill` and `_flush` carry the bytes. On a
-   descriptor it would read the head of a record and its body one after the other, and write record
-   by record: 64 system calls for a MiB that is sent, where there are 16 here. A small message
-   costs no more (benchmarks/echo, benchmarks/transfer).
-2. ``SSL_read`` returns at most one record. So a read shorter than its limit, with no ciphertext
+1. ``SSL_read`` returns at most one record. So a read shorter than its limit, with no ciphertext
    left, leaves nothing inside OpenSSL, and the next one waits first: a failed TLS read costs more
    than 2 microseconds.
-3. One task fills at a time and one flushes at a time. Who finds another at it waits until that is
-   done and looks again. A receiver never waits for a flush: the peer may be waiting for us to read
-   before it reads.
-4. Nothing suspends between taking bytes from the layer below and handing them to OpenSSL, nor
-   between taking plaintext from OpenSSL and returning it: no cancellation loses a byte.
-5. Ciphertext that did not go out stays in ``_unflushed`` and goes first.
-6. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
+2. Nothing suspends between taking plaintext from OpenSSL and returning it: no cancellation loses a
+   byte.
+3. A receiver never waits for a send on a socket: the peer may be waiting for us to read before it
+   reads.
+4. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
    is how they are caught here: that module takes 7 ms to import, and not every program uses TLS.
 
 Source: OpenSSL manual, SSL_read(3), SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
@@ -33,12 +27,11 @@ from tulip_net._errors import BrokenError, TruncatedError
 from tulip_net._gather import Gathered, flat
 from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
-from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net._typing import override
+from tulip_net.tls._carrier import RECEIVED, Carrier
 from tulip_net.tls._facts import Facts
 from tulip_net.tls._failures import is_end, translate, wants_input
-from tulip_net.tls._turns import Turns
 from tulip_sched import BusyError, ClosedError, Gen, WrongThreadError, coroutine, move_on_after
 
 if TYPE_CHECKING:
@@ -54,9 +47,6 @@ RECORD: Final = 16384
 WHOLE: Final = RECORD + 261
 """So much ciphertext has at least one whole record in it (RFC 8446 section 5.2)."""
 
-RECEIVED: Final = 4 * RECORD
-"""How much ciphertext is received at a time: as much as a loopback brings."""
-
 ENCRYPTED: Final = 16 * RECORD
 """How much plaintext is encrypted for a system call. With 4 records, sending a gigabyte took 10 %
 longer (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which so
@@ -64,7 +54,7 @@ much was sent in one go, goes on to occupy it."""
 
 
 @final
-class SslTransport(Facts, Closable):
+class SslTransport(Carrier, Facts, Closable):
     """A `Transport` over TLS, client or server; made by `start_tls` and `create_transport`.
 
     `close` drops the connection without a word, and the peer sees a stream cut short, as it
@@ -82,20 +72,12 @@ class SslTransport(Facts, Closable):
         "_closing_timeout",
         "_early",
         "_ended",
-        "_fills",
-        "_flushes",
         "_gone",
-        "_incoming",
-        "_inner",
-        "_outgoing",
         "_over",
-        "_ready",
         "_receiving",
-        "_send_nowait",
         "_sending",
         "_tls",
         "_truncation_ok",
-        "_unflushed",
         "_unsent",
         "server_hostname",
     )
@@ -110,18 +92,12 @@ class SslTransport(Facts, Closable):
         closing_timeout: float | None,
         truncation_ok: bool,
     ) -> None:
-        self._inner = inner
-        self._send_nowait = inner.send_nowait if isinstance(inner, SocketTransport) else None
-        self._incoming = incoming
-        self._outgoing = outgoing
+        super().__init__(inner, incoming, outgoing)
         self._tls = tls
         self._closing_timeout = closing_timeout
         self._truncation_ok = truncation_ok
-        self._ready = True  # there may be plaintext (rule 2)
         self._early = b""  # plaintext that came before our send_eof
-        self._unflushed = b""
         self._unsent = 0
-        self._fills, self._flushes = Turns(), Turns()
         self._receiving = self._sending = False
         self._ended = False  # we have ended our side
         self._over = False  # the peer has ended its side, or what it says makes no sense
@@ -352,54 +328,6 @@ class SslTransport(Facts, Closable):
                 if not wants_input(error):
                     return  # of the peer's stream we want to know no more
                 yield from self._fill()
-
-    @coroutine
-    def _fill(self) -> Gen[None]:
-        """Give OpenSSL some of what has come, or see that another task does."""
-        if self._fills.taken:
-            yield from self._fills.wait()
-            return
-        self._fills.taken = True
-        try:
-            data = yield from self._inner.recv(RECEIVED)
-            if data:
-                self._incoming.write(data)
-            else:
-                self._incoming.write_eof()
-            self._ready = True
-        finally:
-            self._fills.taken = False
-            self._fills.wake()
-
-    def _flush_nowait(self) -> bool:
-        """Send what OpenSSL has to say, as far as it goes at once; whether that was all."""
-        if self._flushes.taken or self._send_nowait is None:
-            return False
-        data = self._outgoing.read()
-        if self._unflushed:
-            data = self._unflushed + data
-        sent = self._send_nowait(data)
-        self._unflushed = data[sent:]
-        return sent == len(data)
-
-    @coroutine
-    def _flush(self) -> Gen[None]:
-        """Send all that OpenSSL has to say."""
-        while self._unflushed or self._outgoing.pending:
-            if self._flushes.taken:
-                yield from self._flushes.wait()
-                continue
-            self._flushes.taken = True
-            data = self._unflushed or self._outgoing.read()
-            self._unflushed = b""
-            try:
-                yield from self._inner.send(data)
-            except BaseException:
-                self._unflushed = data[len(data) - self._inner.unsent :]
-                raise
-            finally:
-                self._flushes.taken = False
-                self._flushes.wake()
 
     def _check_idle(self) -> None:
         """Raise `BusyError` if a task is waiting on it."""
