@@ -130,7 +130,8 @@ class Listener(Closable):
                 while self._ready:
                     transport = self._try(self._ready[0])
                     if transport is not None:
-                        self._ready.rotate()  # a crowd at one door does not block the others
+                        if len(self._ready) > 1:
+                            self._ready.rotate()  # a crowd at one door does not block the others
                         return transport
                     if self._exhausted:
                         yield from sleep(PAUSE)

@@ -152,9 +152,9 @@ class _Server:
                 transport.close()
             # Here and not in a callback of the task: nine Python calls less (benchmarks/accept).
             del self.tasks[plain]
-            self._stop_waiting(wake=True)
+            if self._waiter is not None:
+                self._waiter.unblock()
+                self._waiter = None
 
-    def _stop_waiting(self, wake: bool = False) -> None:
-        waiter, self._waiter = self._waiter, None
-        if wake and waiter is not None:
-            waiter.unblock()
+    def _stop_waiting(self) -> None:
+        self._waiter = None
