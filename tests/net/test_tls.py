@@ -27,6 +27,7 @@ from tulip_net import (
     coroutine,
     create_task,
     create_transport,
+    fail_after,
     listen,
     move_on_after,
     run,
@@ -338,6 +339,23 @@ def test_no_byte_is_lost_when_a_send_would_block(certificates: Certificates) -> 
         assert await reader == data
         a.close()
         b.close()
+
+    run(main())
+
+
+def test_the_end_of_the_stream_stays_the_end(certificates: Certificates) -> None:
+    """Also while the peer, who has ended its side of TLS, leaves the connection below open."""
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        await b.send_eof()
+        for _ in range(3):
+            with fail_after(5):
+                assert await a.recv(10) == b""
+        await a.send(b"answer")
+        assert await b.recv(10) == b"answer"
+        for transport in (a, b):
+            transport.close()
 
     run(main())
 

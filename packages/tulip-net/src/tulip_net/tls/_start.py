@@ -103,6 +103,7 @@ def _shake_hands(transport: SslTransport, tls: ssl.SSLObject) -> Gen[None]:
         yield from transport._flush()
         if not done:
             yield from transport._fill()
+    transport._ready = transport._incoming.pending > 0  # else a first read would fail
 
 
 def _check(

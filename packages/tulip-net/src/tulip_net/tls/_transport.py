@@ -148,7 +148,10 @@ class SslTransport(Carrier, Facts, Closable):
                         pending = self._incoming.pending
                         if pending >= WHOLE and len(data) < limit:
                             return self._read_on(data, limit)
-                        self._ready = pending > 0 or len(data) == limit
+                        if data:
+                            self._ready = pending > 0 or len(data) == limit
+                        else:
+                            self._over = True
                         return data
                 if self._unflushed or self._outgoing.pending:
                     if self._send_nowait is not None:
