@@ -18,6 +18,7 @@ Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses wi
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import Final, final
 
@@ -110,8 +111,7 @@ class ResponseParser:
         self.head: ResponseHead | None = None
         self.started = self.complete = self.keep_alive = self.upgraded = False
         self.length: int | None = None  # of a body whose end we find without llhttp
-        self._received = 0
-        self._direct = False
+        self._left = 0  # bytes of it; as long as llhttp has the word, and at the end, none
         if self._looked_closely:
             self._looked_closely = False
             self._begin_closely()
@@ -139,7 +139,7 @@ class ResponseParser:
         if self.complete:
             self.keep_alive = False
             return
-        if self._direct:
+        if self._left:
             self._feed_direct(data)
             return
         if not self.started:
@@ -149,6 +149,25 @@ class ResponseParser:
             self._looked_closely = True
             self._begin_closely()
         self._feed_closely(data)
+
+    def feed_body(self, data: bytes) -> bytes:
+        """Take what came after the head, and return what it has of the body, which may be nothing.
+
+        Args:
+            data: As it came; ``b""`` is the connection's end. `take_body` has what came before.
+
+        Raises:
+            RemoteProtocolError: As `feed` and `feed_eof`.
+        """
+        size = len(data)
+        if 0 < size < self._left:  # nearly every piece of a long body
+            self._left -= size
+            return data
+        if data:
+            self.feed(data)
+        else:
+            self.feed_eof()
+        return self.take_body()
 
     def feed_eof(self) -> None:
         """Take note that the connection has ended.
@@ -168,12 +187,13 @@ class ResponseParser:
             )
         elif self.length is not None:
             raise RemoteProtocolError(
-                f"the body was cut short: {self._received} of {self.length} bytes came"
+                f"the body was cut short: {self.length - self._left} of {self.length} bytes came"
             )
-        elif not self._direct:
+        elif not self._left:
             raise RemoteProtocolError("the chunked body was cut short before its last chunk")
         else:
             self.complete = True
+            self._left = 0
 
     def missing(self) -> int | None:
         """Return how many bytes are to come, None where nobody knows or nothing may follow them."""
@@ -184,7 +204,7 @@ class ResponseParser:
             return 0 if self.keep_alive else None
         if self.length is None or not head.persists():
             return None
-        return self.length - self._received
+        return self._left
 
     def take_body(self) -> bytes:
         """Return what has come of the body since the last call; ``b""`` where nothing has."""
@@ -248,7 +268,7 @@ class ResponseParser:
                 self.keep_alive = plain.keep_alive
                 return True
             self._leave_llhttp_out(head)
-            if self._direct:
+            if self._left:
                 return True
             self.head = None
         self._chunks.clear()
@@ -264,7 +284,7 @@ class ResponseParser:
             self._check_head(self.head)
         if not self._ended():
             self._check_progress(len(data))
-            if self.head is not None:
+            if fresh and self.head is not None:
                 self._leave_llhttp_out(self.head)
 
     def _version(self) -> str:
@@ -355,22 +375,21 @@ class ResponseParser:
         if head.values(b"transfer-encoding"):
             # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
             codings = b",".join(head.values(b"transfer-encoding")).lower().split(b",")
-            self._direct = codings[-1].strip() != b"chunked"
+            self._left = 0 if codings[-1].strip() == b"chunked" else sys.maxsize
+        elif lengths := head.values(b"content-length"):
+            self.length = int(lengths[0])
+            self._left = self.length - sum(map(len, self._chunks))
         else:
-            lengths = head.values(b"content-length")
-            self.length = int(lengths[0]) if lengths else None
-            self._direct = True
-        if self._direct:
+            self._left = sys.maxsize
+        if self._left:
             self._llhttp = None
-            self._received = sum(map(len, self._chunks))
 
     def _feed_direct(self, data: bytes) -> None:
-        if self.length is not None:
-            missing = self.length - self._received
-            if len(data) >= missing:
-                assert self.head is not None
-                self.complete = True
-                self.keep_alive = len(data) == missing and self.head.persists()
-                data = data[:missing]
-        self._received += len(data)
+        size, left = len(data), self._left
+        if size >= left:
+            assert self.head is not None
+            self.complete = True
+            self.keep_alive = size == left and self.head.persists()
+            data = data[:left]
+        self._left -= len(data)
         self._chunks.append(data)
