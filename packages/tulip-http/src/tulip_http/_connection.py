@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 from tulip_http._body import Body
 from tulip_http._deadlines import Deadlines
 from tulip_http._failures import name, translated
-from tulip_http._receiving import HEAD_READ, Receiving
+from tulip_http._receiving import BODY_READ, HEAD_READ, Receiving
 from tulip_http._response import Response
 from tulip_http._sending import Sending
 from tulip_http._typing import override
@@ -208,8 +208,12 @@ class Connection:
         return self._deadlines.call_ends()
 
     @coroutine
-    def receive(self, ends: float) -> Gen[bytes]:
-        """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended."""
+    def receive(self, ends: float | None = None) -> Gen[bytes]:
+        """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended.
+
+        Args:
+            ends: When the call ends that this belongs to; None if it is a call of its own.
+        """
         parser = self._parser
         if parser.upgraded:  # what comes now is no body: `detach` has it
             self.close()
@@ -217,17 +221,23 @@ class Connection:
         data = parser.take_body()
         if data:
             return data
-        self._deadlines.ends = ends
-        request = self._request
+        transport, deadlines, sending = self._transport, self._deadlines, self._sending
+        assert transport is not None
+        deadlines.ends = deadlines.call_ends() if ends is None else ends
+        # As in `exchange`, and in `Receiving.whole`: a generator in between would cost every piece.
         try:
             while not data and not parser.complete:
-                yield from self._receiving.some(request)
-                data = parser.take_body()
+                if sending.upload is None or sending.sent():
+                    deadlines.read_body()
+                came = yield from transport.recv(BODY_READ)
+                if deadlines.paced:
+                    deadlines.come(len(came))
+                data = parser.feed_body(came)
         except BaseException as error:
-            self._fail(error, request)
+            self._fail(error, self._request)
             raise
         if data:
-            self._deadlines.clear()
+            deadlines.clear()
         else:
             self._finish(self._loop.time())
         return data

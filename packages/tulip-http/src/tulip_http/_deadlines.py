@@ -33,6 +33,7 @@ class Deadlines:
         reading: It is the answer that is awaited, no longer the request that is sent.
         expired: The time was up.
         clear: Nobody waits: the alarm's own, as every request ends with it.
+        paced: The body must come at some speed: `come` is to be told what has come.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Deadlines:
         "clear",
         "ends",
         "expired",
+        "paced",
         "reading",
     )
 
@@ -56,6 +58,7 @@ class Deadlines:
         self.clear = self._alarm.clear
         self._timeout: Timeout | None = None
         self._pace: Pace | None = None
+        self.paced: bool = limits.min_speed is not None
         self.ends = math.inf
         self.reading = self.expired = False
 
