@@ -31,8 +31,8 @@ E = TypeVar("E", bound=HTTPError)
 class BodySource(Protocol):
     """Where the rest of a body comes from: a connection, or one stream of it."""
 
-    def call_ends(self) -> float:
-        """Return when a call that begins now has to end."""
+    def begin_call(self) -> float:
+        """Begin a call that takes more than one piece; return when it has to end."""
         ...
 
     def receive(self, ends: float | None = None) -> Coroutine[bytes]:
@@ -120,7 +120,7 @@ class Body:
             raise self._carrying(StreamConsumed(f"{self._name} was taken in pieces"))
         chunks = []
         size = 0
-        ends = math.inf if self._source is None else self._source.call_ends()
+        ends = math.inf if self._source is None else self._source.begin_call()
         while chunk := (yield from self.read_chunk(ends)):
             chunks.append(chunk)
             size += len(chunk)
@@ -218,7 +218,7 @@ class Body:
     @coroutine
     def _decoded(self, decoder: BodyDecoder, source: BodySource, ends: float | None) -> Gen[bytes]:
         if ends is None:
-            ends = source.call_ends()  # of several pieces, perhaps
+            ends = source.begin_call()  # of several pieces, perhaps
         try:
             while not (data := decoder.take()):
                 chunk = yield from source.receive(ends)

@@ -75,7 +75,7 @@ class Receiving:
                 request.tell_interim(head)
 
     @coroutine
-    def whole(self, request: Request, decoder: BodyDecoder | None) -> Gen[bytes]:
+    def whole(self, decoder: BodyDecoder | None) -> Gen[bytes]:
         """Wait for the whole body and return it, decoded.
 
         Raises:
@@ -100,7 +100,7 @@ class Receiving:
                 body = b"".join(chunks)  # of one piece, that piece itself
                 return body if decoder is None else decode_whole(body, decoder, limit)
             if sending.upload is None or sending.sent():
-                deadlines.read_body()
+                deadlines.read_body(deadlines.ends)
             data = yield from transport.recv(BODY_READ)
             if deadlines.paced:
                 deadlines.come(len(data))

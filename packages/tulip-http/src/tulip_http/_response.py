@@ -226,7 +226,7 @@ class Response(Closable):
 
         Cancelling closes the response.
         """
-        return self._streamed().read_chunk()
+        return (self._body or self._streamed()).read_chunk()
 
     def read_raw(self) -> Coroutine[bytes]:
         """Wait for the next piece as it came: its Content-Encoding is not undone.

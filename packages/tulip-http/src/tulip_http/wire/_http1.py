@@ -83,6 +83,7 @@ class ResponseParser:
         interim: Heads of the interim (1xx) responses before it, in order.
         trailers: Fields after a chunked body.
         started: A byte of an answer has come.
+        chunks: What has come of the body; `take_body` takes it.
         complete: The response has ended.
         keep_alive: It has ended so that another may follow on the connection.
         length: Of a body that is delimited by it and came in more than one piece.
@@ -90,13 +91,38 @@ class ResponseParser:
             101, or 2xx to CONNECT.
     """
 
+    __slots__ = (
+        "_fields",
+        "_left",
+        "_llhttp",
+        "_looked_closely",
+        "_max_fields",
+        "_max_head",
+        "_method",
+        "_plain",
+        "_quiet",
+        "_raw",
+        "_reason",
+        "_refusal",
+        "chunks",
+        "complete",
+        "head",
+        "interim",
+        "keep_alive",
+        "length",
+        "on_body",
+        "started",
+        "trailers",
+        "upgraded",
+    )
+
     def __init__(self, max_head: int = MAX_HEAD_BYTES, max_fields: int = MAX_HEAD_FIELDS) -> None:
         self._max_head = max_head
         self._max_fields = max_fields
         self._llhttp: httptools.HttpResponseParser | None = None
         # llhttp's callback for the body is this list's own append: no frame of ours in between.
-        self._chunks: list[bytes] = []
-        self.on_body = self._chunks.append
+        self.chunks: list[bytes] = []
+        self.on_body = self.chunks.append
         # None once it has met what was not plain: the next answer will most likely not be either.
         self._plain: PlainReader | None = PlainReader(self.on_body, max_head, max_fields)
         self.keep_alive = False
@@ -208,7 +234,7 @@ class ResponseParser:
 
     def take_body(self) -> bytes:
         """Return what has come of the body since the last call; ``b""`` where nothing has."""
-        chunks = self._chunks
+        chunks = self.chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         return data
@@ -271,7 +297,7 @@ class ResponseParser:
             if self._left:
                 return True
             self.head = None
-        self._chunks.clear()
+        self.chunks.clear()
         self._plain = None
         return False
 
@@ -306,7 +332,7 @@ class ResponseParser:
             self._llhttp = None
             rest = data[upgrade.args[0] :]
             if rest:
-                self._chunks.append(rest)
+                self.chunks.append(rest)
         except httptools.HttpParserError as error:
             # After the end it is only the rest that is not HTTP, and the response is good.
             self._llhttp = None
@@ -357,13 +383,13 @@ class ResponseParser:
         """Say whether the response is complete, and drop what llhttp takes for a body of HEAD."""
         if self.complete and self._method == "HEAD":
             self._llhttp = None  # it still waits for a body
-            self.keep_alive = self.keep_alive and not self._chunks
-            self._chunks.clear()
+            self.keep_alive = self.keep_alive and not self.chunks
+            self.chunks.clear()
         return self.complete
 
     def _check_progress(self, count: int) -> None:
         self._check_count(self.trailers)
-        self._quiet = 0 if self._chunks else self._quiet + count
+        self._quiet = 0 if self.chunks else self._quiet + count
         if self._quiet > self._max_head:
             what = "head" if self.head is None else "part between two pieces of body"
             raise RemoteProtocolError(
@@ -378,7 +404,7 @@ class ResponseParser:
             self._left = 0 if codings[-1].strip() == b"chunked" else sys.maxsize
         elif lengths := head.values(b"content-length"):
             self.length = int(lengths[0])
-            self._left = self.length - sum(map(len, self._chunks))
+            self._left = self.length - sum(map(len, self.chunks))
         else:
             self._left = sys.maxsize
         if self._left:
@@ -392,4 +418,4 @@ class ResponseParser:
             self.keep_alive = size == left and self.head.persists()
             data = data[:left]
         self._left -= len(data)
-        self._chunks.append(data)
+        self.chunks.append(data)
