@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol, final
+from typing import Final, Protocol, final
+
+NEVER: Final = math.inf
+"""A deadline that is none."""
 
 
 class Timer(Protocol):
@@ -41,31 +44,36 @@ class Alarm:
     Args:
         loop: Whose clock and timers are used.
         callback: What to call. `close` lets go of it.
+
+    Attributes:
+        deadline: When to call, or `NEVER`. To store one no sooner than `fires_at` is as good as
+            `set`, and costs no call.
+        fires_at: When the timer will go by it.
     """
 
-    __slots__ = ("_callback", "_deadline", "_fires_at", "_loop", "_timer")
+    __slots__ = ("_callback", "_loop", "_timer", "deadline", "fires_at")
 
     def __init__(self, loop: Clock, callback: Callable[[], object]) -> None:
         self._loop = loop
         self._callback: Callable[[], object] | None = callback
-        self._deadline = math.inf
+        self.deadline = NEVER
         self._timer: Timer | None = None
-        self._fires_at = math.inf
+        self.fires_at = NEVER
 
     def set(self, deadline: float) -> None:
         """Call at ``deadline`` on the loop's clock, instead of when was set before."""
-        self._deadline = deadline
-        if deadline < self._fires_at:
+        self.deadline = deadline
+        if deadline < self.fires_at:
             self._arm(deadline)
 
     def advance(self, deadline: float) -> None:
         """Call at ``deadline`` if that is sooner than what was set."""
-        if deadline < self._deadline:
+        if deadline < self.deadline:
             self.set(deadline)
 
     def clear(self) -> None:
         """Do not call. The timer stays: the next request will most likely use it."""
-        self._deadline = math.inf
+        self.deadline = NEVER
 
     def close(self) -> None:
         """Never call again, and take the timer out of the loop."""
@@ -79,14 +87,14 @@ class Alarm:
             return  # closed
         if self._timer is not None:
             self._timer.cancel()
-        self._fires_at = when
+        self.fires_at = when
         self._timer = self._loop.call_at(when, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        self._fires_at = math.inf
-        if self._deadline <= self._loop.time():
+        self.fires_at = NEVER
+        if self.deadline <= self._loop.time():
             if self._callback is not None:
                 self._callback()
-        elif self._deadline < math.inf:
-            self._arm(self._deadline)
+        elif self.deadline < NEVER:
+            self._arm(self.deadline)

@@ -31,12 +31,16 @@ E = TypeVar("E", bound=HTTPError)
 class BodySource(Protocol):
     """Where the rest of a body comes from: a connection, or one stream of it."""
 
-    def call_ends(self) -> float:
-        """Return when a call that begins now has to end."""
+    def begin_call(self) -> float:
+        """Begin a call that takes more than one piece; return when it has to end."""
         ...
 
-    def receive(self, ends: float) -> Coroutine[bytes]:
-        """Return the next piece, ``b""`` at the end, which also ends the source."""
+    def receive(self, ends: float | None = None) -> Coroutine[bytes]:
+        """Return the next piece, ``b""`` at the end, which also ends the source.
+
+        Args:
+            ends: When the call ends that this belongs to; None if it is a call of its own.
+        """
         ...
 
     def abandon(self) -> None:
@@ -116,8 +120,8 @@ class Body:
             raise self._carrying(StreamConsumed(f"{self._name} was taken in pieces"))
         chunks = []
         size = 0
-        ends = self._ends()
-        while chunk := (yield from self._read_chunk(ends)):
+        ends = math.inf if self._source is None else self._source.begin_call()
+        while chunk := (yield from self.read_chunk(ends)):
             chunks.append(chunk)
             size += len(chunk)
             if self._max_body is not None and size > self._max_body:
@@ -129,15 +133,30 @@ class Body:
         return self.content
 
     @coroutine
-    def read_chunk(self) -> Gen[bytes]:
-        """Wait for a piece; see `Response.read_chunk`."""
-        return (yield from self._read_chunk(self._ends()))
+    def read_chunk(self, ends: float | None = None) -> Gen[bytes]:
+        """Wait for a piece; see `Response.read_chunk`.
+
+        Args:
+            ends: As for `BodySource.receive`.
+        """
+        source = self._source
+        if source is None:
+            return self._beyond_end()
+        self._started = True
+        decoder = self._body_decoder
+        if decoder is None:
+            chunk = yield from source.receive(ends)
+        else:
+            chunk = yield from self._decoded(decoder, source, ends)
+        if not chunk:
+            self._source = None
+        return chunk
 
     @coroutine
     def read_raw(self) -> Gen[bytes]:
         """Wait for a piece as it came, encoded; see `Response.read_raw`."""
         self._body_decoder = None
-        return (yield from self._read_chunk(self._ends()))
+        return (yield from self.read_chunk())
 
     @coroutine
     def read_text(self, encoding: str) -> Gen[str]:
@@ -185,27 +204,21 @@ class Body:
         self._abandoned = True
         return source.detach()
 
-    def _ends(self) -> float:
-        return math.inf if self._source is None else self._source.call_ends()
+    def _beyond_end(self) -> bytes:
+        """Return the piece of a body that no longer comes: at first what was read of it, if it was.
 
-    @coroutine
-    def _read_chunk(self, ends: float) -> Gen[bytes]:
+        Raises:
+            StreamClosed: It was closed before.
+        """
         started, self._started = self._started, True
-        if self._source is None:
-            if self.content is None and self._abandoned:
-                raise self._carrying(StreamClosed(f"{self._name} was closed before it was read"))
-            return b"" if started or self.content is None else self.content
-        decoder = self._body_decoder
-        if decoder is None:
-            chunk = yield from self._source.receive(ends)
-        else:
-            chunk = yield from self._decoded(decoder, self._source, ends)
-        if not chunk:
-            self._source = None
-        return chunk
+        if self.content is None and self._abandoned:
+            raise self._carrying(StreamClosed(f"{self._name} was closed before it was read"))
+        return b"" if started or self.content is None else self.content
 
     @coroutine
-    def _decoded(self, decoder: BodyDecoder, source: BodySource, ends: float) -> Gen[bytes]:
+    def _decoded(self, decoder: BodyDecoder, source: BodySource, ends: float | None) -> Gen[bytes]:
+        if ends is None:
+            ends = source.begin_call()  # of several pieces, perhaps
         try:
             while not (data := decoder.take()):
                 chunk = yield from source.receive(ends)

@@ -20,10 +20,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Protocol, final
 
+from tulip_http._alarm import NEVER
 from tulip_http._body import Body
 from tulip_http._deadlines import Deadlines
 from tulip_http._failures import name, translated
-from tulip_http._receiving import HEAD_READ, Receiving
+from tulip_http._receiving import BODY_READ, HEAD_READ, Receiving
 from tulip_http._response import Response
 from tulip_http._sending import Sending
 from tulip_http._typing import override
@@ -183,7 +184,7 @@ class Connection:
             elif parser.complete and decoder is None and receiving.head_fits:
                 content = parser.take_body()
             else:
-                content = yield from receiving.whole(request, decoder)
+                content = yield from receiving.whole(decoder)
         except BaseException as error:
             self._fail(error, request)
             raise
@@ -199,36 +200,55 @@ class Connection:
                 max_body=self._limits.max_body,
                 upgraded=parser.upgraded,
             )
-            deadlines.clear()  # how long the caller takes is the caller's business
+            deadlines.alarm.deadline = NEVER  # how long the caller takes is the caller's business
         clocked = (began, sent or first, first or ended, ended, self.served == 1)
         return Response(request, head, self.info, clocked, content, body)
 
-    def call_ends(self) -> float:
-        """Return when a call that begins now has to end, on the loop's clock."""
-        return self._deadlines.call_ends()
+    def begin_call(self) -> float:
+        """Begin a call that takes more than one piece; return when it has to end."""
+        return self._deadlines.begin_call()
 
     @coroutine
-    def receive(self, ends: float) -> Gen[bytes]:
-        """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended."""
+    def receive(self, ends: float | None = None) -> Gen[bytes]:
+        """Wait for a piece of the body; ``b""`` at its end, and the exchange has ended.
+
+        Args:
+            ends: When the call ends that this belongs to; None if it is a call of its own.
+        """
         parser = self._parser
-        if parser.upgraded:  # what comes now is no body: `detach` has it
-            self.close()
-            return b""
-        data = parser.take_body()
-        if data:
-            return data
-        self._deadlines.ends = ends
-        request = self._request
+        if parser.complete or parser.chunks:
+            return self._rest()
+        transport, deadlines, sending = self._transport, self._deadlines, self._sending
+        assert transport is not None
+        # As in `exchange`, and in `Receiving.whole`: a generator in between would cost every piece.
         try:
-            while not data and not parser.complete:
-                yield from self._receiving.some(request)
-                data = parser.take_body()
+            while True:
+                if sending.upload is None or sending.sent():
+                    ends = deadlines.read_body(ends)
+                elif ends is None:
+                    ends = deadlines.begin_call()
+                data = yield from transport.recv(BODY_READ)
+                if deadlines.paced:
+                    deadlines.come(len(data))
+                data = parser.feed_body(data)
+                if data or parser.complete:
+                    break
         except BaseException as error:
-            self._fail(error, request)
+            self._fail(error, self._request)
             raise
         if data:
-            self._deadlines.clear()
+            deadlines.alarm.deadline = NEVER
         else:
+            self._finish(self._loop.time())
+        return data
+
+    def _rest(self) -> bytes:
+        """Return what is here of the body; ``b""`` at its end, and the exchange has ended."""
+        if self._parser.upgraded:  # what comes now is no body: `detach` has it
+            self.close()
+            return b""
+        data = self._parser.take_body()
+        if not data:
             self._finish(self._loop.time())
         return data
 
@@ -284,7 +304,7 @@ class Connection:
         self.free_since = now
         # A body that was held back: whether the server still expects it, nobody knows.
         if self._parser.keep_alive and self._sending.complete() and not self._sending.last:
-            self._deadlines.clear()
+            self._deadlines.alarm.deadline = NEVER
             self._hand_over()
         else:
             self.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 from tulip_http._alarm import Alarm, Clock
 from tulip_http._failures import timeout_error
 from tulip_http._pace import Pace
+from tulip_http._timeouts import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from tulip_http._errors import TimeoutException
@@ -32,30 +33,32 @@ class Deadlines:
         ends: When the call is to end at the latest.
         reading: It is the answer that is awaited, no longer the request that is sent.
         expired: The time was up.
-        clear: Nobody waits: the alarm's own, as every request ends with it.
+        alarm: Closes the transport; its deadline is `NEVER` while nobody waits.
+        paced: The body must come at some speed: `come` is to be told what has come.
     """
 
     __slots__ = (
-        "_alarm",
         "_callback",
-        "_limits",
+        "_least",
         "_loop",
         "_pace",
+        "_slow_seconds",
         "_timeout",
-        "clear",
+        "alarm",
         "ends",
         "expired",
+        "paced",
         "reading",
     )
 
     def __init__(self, loop: Clock, limits: Limits, callback: Callable[[], object]) -> None:
         self._loop = loop
-        self._limits = limits
         self._callback: Callable[[], object] | None = callback
-        self._alarm = Alarm(loop, self._expire)
-        self.clear = self._alarm.clear
-        self._timeout: Timeout | None = None
+        self.alarm = Alarm(loop, self._expire)
+        self._timeout = DEFAULT_TIMEOUT  # until `begin` brings another
+        self._least, self._slow_seconds = limits.min_speed, limits.slow_seconds
         self._pace: Pace | None = None
+        self.paced: bool = self._least is not None
         self.ends = math.inf
         self.reading = self.expired = False
 
@@ -68,39 +71,58 @@ class Deadlines:
         seconds = timeout.write
         if seconds is not None and now + seconds < ends:
             ends = now + seconds
-        self._alarm.set(ends)
+        self.alarm.set(ends)
 
-    def call_ends(self) -> float:
-        """Return when a call that begins now has to end."""
-        assert self._timeout is not None
+    def begin_call(self) -> float:
+        """Begin a call that reads on in a body; return when it is to end at the latest."""
         total = self._timeout.total
-        return math.inf if total is None else self._loop.time() + total
+        self.ends = math.inf if total is None else self._loop.time() + total
+        return self.ends
 
     def write(self) -> None:
         """From now on it is another piece of the request that takes long."""
-        assert self._timeout is not None
         self.begin(self._timeout, self.ends, self._loop.time())
 
     def read(self) -> float:
         """From now on it is the next piece of the answer; return the time."""
-        timeout = self._timeout
-        assert timeout is not None
         self.reading = True
-        now, ends, seconds = self._loop.time(), self.ends, timeout.read
-        if seconds is not None and now + seconds < ends:
-            ends = now + seconds
-        self._alarm.set(ends)
+        now, until, seconds = self._loop.time(), self.ends, self._timeout.read
+        if seconds is not None and now + seconds < until:
+            until = now + seconds
+        alarm = self.alarm
+        alarm.deadline = until
+        if until < alarm.fires_at:
+            alarm.set(until)
         return now
 
-    def read_body(self) -> None:
-        """The same for a body, which may have to come at some speed."""
-        now = self.read()
-        least = self._limits.min_speed
-        if least is None:
-            return
-        if self._pace is None:
-            self._pace = Pace(least, self._limits.slow_seconds)
-        self._alarm.advance(self._pace.wait(now))
+    def read_body(self, ends: float | None) -> float:
+        """From now on it is the next piece of a body, which may have to come at some speed.
+
+        Written out flat, as every piece comes by here.
+
+        Args:
+            ends: When the call is to end at the latest; None for one that begins now.
+
+        Returns:
+            The same, for the pieces that follow in this call.
+        """
+        timeout, now = self._timeout, self._loop.time()
+        if ends is None:
+            ends = math.inf if timeout.total is None else now + timeout.total
+        self.ends = until = ends
+        self.reading = True
+        seconds = timeout.read
+        if seconds is not None and now + seconds < until:
+            until = now + seconds
+        if self._least is not None:
+            if self._pace is None:
+                self._pace = Pace(self._least, self._slow_seconds)
+            until = min(until, self._pace.wait(now))
+        alarm = self.alarm
+        alarm.deadline = until
+        if until < alarm.fires_at:
+            alarm.set(until)
+        return ends
 
     def come(self, size: int) -> None:
         """Count bytes of a body."""
@@ -109,16 +131,15 @@ class Deadlines:
 
     def limit(self, seconds: float) -> None:
         """Give what is left, for which nobody waits, so much time."""
-        self._alarm.set(self._loop.time() + seconds)
+        self.alarm.set(self._loop.time() + seconds)
 
     def close(self) -> None:
         """Nobody will wait again."""
-        self._alarm.close()
+        self.alarm.close()
         self._callback = None
 
     def error(self, what: str) -> TimeoutException:
         """Return the error for a time that was up."""
-        assert self._timeout is not None
         now = self._loop.time()
         slow = self._pace if self._pace is not None and self._pace.over(now) else None
         return timeout_error(

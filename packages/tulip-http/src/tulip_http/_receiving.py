@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HEAD_READ: Final = 32768
 """Most answers fit; a larger buffer costs more to allocate than a second receive."""
-# Twice the socket buffer of a fast loopback transfer; larger ones gain nothing measurable.
-_BODY_READ: Final = 262144
+BODY_READ: Final = 262144
+"""Twice the socket buffer of a fast loopback transfer; larger ones gain nothing measurable."""
 
 
 @final
@@ -75,28 +75,20 @@ class Receiving:
                 request.tell_interim(head)
 
     @coroutine
-    def some(self, request: Request | None) -> Gen[None]:
-        """Wait for the next piece."""
-        if self._sending.sent():
-            self._deadlines.read_body()
-        data = yield from self._transport.recv(_BODY_READ)
-        self._deadlines.come(len(data))
-        self.feed(data, request)
-
-    @coroutine
-    def whole(self, request: Request, decoder: BodyDecoder | None) -> Gen[bytes]:
+    def whole(self, decoder: BodyDecoder | None) -> Gen[bytes]:
         """Wait for the whole body and return it, decoded.
 
         Raises:
             ResponseTooLarge: It is larger than ``Limits.max_body``.
             DecodingError: It is not in its coding.
         """
-        parser = self.parser
+        parser, transport = self.parser, self._transport
+        deadlines, sending = self._deadlines, self._sending
         limit = self._limits.max_body
         most = math.inf if limit is None else limit
         chunks, size = [], 0
+        chunk = parser.take_body()
         while True:
-            chunk = parser.take_body()
             chunks.append(chunk)
             size += len(chunk)
             if size > most or (parser.length or 0) > most:
@@ -107,14 +99,20 @@ class Receiving:
             if parser.complete:
                 body = b"".join(chunks)  # of one piece, that piece itself
                 return body if decoder is None else decode_whole(body, decoder, limit)
-            yield from self.some(request)
+            if sending.upload is None or sending.sent():
+                deadlines.read_body(deadlines.ends)
+            data = yield from transport.recv(BODY_READ)
+            if deadlines.paced:
+                deadlines.come(len(data))
+            chunk = parser.feed_body(data)
 
     @coroutine
     def answer_after_all(self, request: Request, error: BrokenError) -> Gen[None]:
         """See whether a server that stopped listening has said why (RFC 9112 section 9.6)."""
         try:
             while self.parser.head is None:
-                yield from self.some(request)
+                self._deadlines.read()
+                self.feed((yield from self._transport.recv(HEAD_READ)), request)
         except (BrokenError, RemoteProtocolError):
             self._deadlines.reading = False
             raise error from None
@@ -123,5 +121,4 @@ class Receiving:
     def rest(self) -> Gen[None]:
         """Wait for what is missing, for nobody, so that the connection can be used again."""
         while not self.parser.complete:
-            self.feed((yield from self._transport.recv(_BODY_READ)), None)
-            self.parser.take_body()
+            self.parser.feed_body((yield from self._transport.recv(BODY_READ)))

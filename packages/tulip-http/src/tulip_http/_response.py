@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._body import Body
@@ -226,7 +226,7 @@ class Response(Closable):
 
         Cancelling closes the response.
         """
-        return self._streamed().read_chunk()
+        return (self._body or self._streamed()).read_chunk()
 
     def read_raw(self) -> Coroutine[bytes]:
         """Wait for the next piece as it came: its Content-Encoding is not undone.
@@ -244,27 +244,17 @@ class Response(Closable):
         """Wait for the next line and return it without its end; None at the end of the body."""
         return self._streamed().read_line(self.encoding)
 
-    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body's pieces as they come: ``async for``.
 
         Args:
             chunk_size: Bytes of each piece but the last; None for pieces as they come.
         """
-        pieces = Pieces(chunk_size)
-        while chunk := await self.read_chunk():
-            for piece in pieces.cut(chunk):
-                yield piece
-        for piece in pieces.rest():
-            yield piece
+        return _cut(self.read_chunk, chunk_size)
 
-    async def iter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    def iter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body's pieces still encoded; see `iter_bytes`."""
-        pieces = Pieces(chunk_size)
-        while chunk := await self.read_raw():
-            for piece in pieces.cut(chunk):
-                yield piece
-        for piece in pieces.rest():
-            yield piece
+        return _cut(self.read_raw, chunk_size)
 
     async def iter_text(self) -> AsyncIterator[str]:
         """Iterate over the body as text, in pieces as they come: ``async for``."""
@@ -274,7 +264,9 @@ class Response(Closable):
     async def iter_lines(self) -> AsyncIterator[str]:
         """Iterate over the body's lines, without their ends: ``async for``."""
         while (line := await self.read_line()) is not None:
-            yield line
+            while line is not None:
+                yield line
+                line = self._line_nowait()  # a coroutine costs ten times as much
 
     @override
     def close(self) -> None:
@@ -324,3 +316,19 @@ class Response(Closable):
     @override
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.reason_phrase} for {self.url.shown}>"
+
+
+async def _cut(
+    read: Callable[[], Coroutine[bytes]], chunk_size: int | None
+) -> AsyncIterator[bytes]:
+    """Iterate over what ``read`` gives, in pieces of one size."""
+    if chunk_size is None:
+        while chunk := await read():
+            yield chunk
+        return
+    pieces = Pieces(chunk_size)
+    while chunk := await read():
+        for piece in pieces.cut(chunk):
+            yield piece
+    for piece in pieces.rest():
+        yield piece

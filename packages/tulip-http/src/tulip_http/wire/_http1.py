@@ -18,6 +18,7 @@ Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses wi
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import Final, final
 
@@ -82,6 +83,7 @@ class ResponseParser:
         interim: Heads of the interim (1xx) responses before it, in order.
         trailers: Fields after a chunked body.
         started: A byte of an answer has come.
+        chunks: What has come of the body; `take_body` takes it.
         complete: The response has ended.
         keep_alive: It has ended so that another may follow on the connection.
         length: Of a body that is delimited by it and came in more than one piece.
@@ -89,13 +91,38 @@ class ResponseParser:
             101, or 2xx to CONNECT.
     """
 
+    __slots__ = (
+        "_fields",
+        "_left",
+        "_llhttp",
+        "_looked_closely",
+        "_max_fields",
+        "_max_head",
+        "_method",
+        "_plain",
+        "_quiet",
+        "_raw",
+        "_reason",
+        "_refusal",
+        "chunks",
+        "complete",
+        "head",
+        "interim",
+        "keep_alive",
+        "length",
+        "on_body",
+        "started",
+        "trailers",
+        "upgraded",
+    )
+
     def __init__(self, max_head: int = MAX_HEAD_BYTES, max_fields: int = MAX_HEAD_FIELDS) -> None:
         self._max_head = max_head
         self._max_fields = max_fields
         self._llhttp: httptools.HttpResponseParser | None = None
         # llhttp's callback for the body is this list's own append: no frame of ours in between.
-        self._chunks: list[bytes] = []
-        self.on_body = self._chunks.append
+        self.chunks: list[bytes] = []
+        self.on_body = self.chunks.append
         # None once it has met what was not plain: the next answer will most likely not be either.
         self._plain: PlainReader | None = PlainReader(self.on_body, max_head, max_fields)
         self.keep_alive = False
@@ -110,8 +137,7 @@ class ResponseParser:
         self.head: ResponseHead | None = None
         self.started = self.complete = self.keep_alive = self.upgraded = False
         self.length: int | None = None  # of a body whose end we find without llhttp
-        self._received = 0
-        self._direct = False
+        self._left = 0  # bytes of it; as long as llhttp has the word, and at the end, none
         if self._looked_closely:
             self._looked_closely = False
             self._begin_closely()
@@ -139,7 +165,7 @@ class ResponseParser:
         if self.complete:
             self.keep_alive = False
             return
-        if self._direct:
+        if self._left:
             self._feed_direct(data)
             return
         if not self.started:
@@ -149,6 +175,25 @@ class ResponseParser:
             self._looked_closely = True
             self._begin_closely()
         self._feed_closely(data)
+
+    def feed_body(self, data: bytes) -> bytes:
+        """Take what came after the head, and return what it has of the body, which may be nothing.
+
+        Args:
+            data: As it came; ``b""`` is the connection's end. `take_body` has what came before.
+
+        Raises:
+            RemoteProtocolError: As `feed` and `feed_eof`.
+        """
+        size = len(data)
+        if 0 < size < self._left:  # nearly every piece of a long body
+            self._left -= size
+            return data
+        if data:
+            self.feed(data)
+        else:
+            self.feed_eof()
+        return self.take_body()
 
     def feed_eof(self) -> None:
         """Take note that the connection has ended.
@@ -168,12 +213,13 @@ class ResponseParser:
             )
         elif self.length is not None:
             raise RemoteProtocolError(
-                f"the body was cut short: {self._received} of {self.length} bytes came"
+                f"the body was cut short: {self.length - self._left} of {self.length} bytes came"
             )
-        elif not self._direct:
+        elif not self._left:
             raise RemoteProtocolError("the chunked body was cut short before its last chunk")
         else:
             self.complete = True
+            self._left = 0
 
     def missing(self) -> int | None:
         """Return how many bytes are to come, None where nobody knows or nothing may follow them."""
@@ -184,11 +230,11 @@ class ResponseParser:
             return 0 if self.keep_alive else None
         if self.length is None or not head.persists():
             return None
-        return self.length - self._received
+        return self._left
 
     def take_body(self) -> bytes:
         """Return what has come of the body since the last call; ``b""`` where nothing has."""
-        chunks = self._chunks
+        chunks = self.chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         return data
@@ -248,10 +294,10 @@ class ResponseParser:
                 self.keep_alive = plain.keep_alive
                 return True
             self._leave_llhttp_out(head)
-            if self._direct:
+            if self._left:
                 return True
             self.head = None
-        self._chunks.clear()
+        self.chunks.clear()
         self._plain = None
         return False
 
@@ -264,7 +310,7 @@ class ResponseParser:
             self._check_head(self.head)
         if not self._ended():
             self._check_progress(len(data))
-            if self.head is not None:
+            if fresh and self.head is not None:
                 self._leave_llhttp_out(self.head)
 
     def _version(self) -> str:
@@ -286,7 +332,7 @@ class ResponseParser:
             self._llhttp = None
             rest = data[upgrade.args[0] :]
             if rest:
-                self._chunks.append(rest)
+                self.chunks.append(rest)
         except httptools.HttpParserError as error:
             # After the end it is only the rest that is not HTTP, and the response is good.
             self._llhttp = None
@@ -337,13 +383,13 @@ class ResponseParser:
         """Say whether the response is complete, and drop what llhttp takes for a body of HEAD."""
         if self.complete and self._method == "HEAD":
             self._llhttp = None  # it still waits for a body
-            self.keep_alive = self.keep_alive and not self._chunks
-            self._chunks.clear()
+            self.keep_alive = self.keep_alive and not self.chunks
+            self.chunks.clear()
         return self.complete
 
     def _check_progress(self, count: int) -> None:
         self._check_count(self.trailers)
-        self._quiet = 0 if self._chunks else self._quiet + count
+        self._quiet = 0 if self.chunks else self._quiet + count
         if self._quiet > self._max_head:
             what = "head" if self.head is None else "part between two pieces of body"
             raise RemoteProtocolError(
@@ -355,22 +401,21 @@ class ResponseParser:
         if head.values(b"transfer-encoding"):
             # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
             codings = b",".join(head.values(b"transfer-encoding")).lower().split(b",")
-            self._direct = codings[-1].strip() != b"chunked"
+            self._left = 0 if codings[-1].strip() == b"chunked" else sys.maxsize
+        elif lengths := head.values(b"content-length"):
+            self.length = int(lengths[0])
+            self._left = self.length - sum(map(len, self.chunks))
         else:
-            lengths = head.values(b"content-length")
-            self.length = int(lengths[0]) if lengths else None
-            self._direct = True
-        if self._direct:
+            self._left = sys.maxsize
+        if self._left:
             self._llhttp = None
-            self._received = sum(map(len, self._chunks))
 
     def _feed_direct(self, data: bytes) -> None:
-        if self.length is not None:
-            missing = self.length - self._received
-            if len(data) >= missing:
-                assert self.head is not None
-                self.complete = True
-                self.keep_alive = len(data) == missing and self.head.persists()
-                data = data[:missing]
-        self._received += len(data)
-        self._chunks.append(data)
+        size, left = len(data), self._left
+        if size >= left:
+            assert self.head is not None
+            self.complete = True
+            self.keep_alive = size == left and self.head.persists()
+            data = data[:left]
+        self._left -= len(data)
+        self.chunks.append(data)
