@@ -1,0 +1,391 @@
+"""TLS whose peer ends, or breaks, the stream in an odd way; OpenSSL itself says what it says."""
+
+import contextlib
+import gc
+import random
+import ssl
+import sys
+import threading
+import warnings
+import weakref
+from typing import cast, final
+
+import pytest
+
+from tests.net.pairs import memory, tcp
+from tests.opponents.certificates import Certificates
+from tulip_net import (
+    BrokenError,
+    CertificateError,
+    Gen,
+    SslTransport,
+    TlsError,
+    Transport,
+    coroutine,
+    create_task,
+    move_on_after,
+    run,
+    sleep,
+    start_tls,
+    with_timeout,
+)
+from tulip_net.testing import MakePair
+
+PATIENCE = 5.0
+
+
+@final
+class Peer:
+    """A server whose ciphertext goes through the test's hands."""
+
+    def __init__(self, below: Transport, context: ssl.SSLContext) -> None:
+        self.below = below
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+
+    @coroutine
+    def shake_hands(self) -> Gen[None]:
+        while True:
+            self.incoming.write((yield from self.below.recv(65536)))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self.tls.do_handshake()
+                break
+            yield from self.below.send(self.outgoing.read())
+        yield from self.below.send(self.outgoing.read())
+
+    def encrypt(self, *records: bytes) -> bytes:
+        """Return the ciphertext of some data, a record for each."""
+        for record in records:
+            self.tls.write(record)
+        return self.outgoing.read()
+
+    def end(self) -> bytes:
+        """Return the ciphertext of its end of the stream."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        return self.outgoing.read()
+
+    def alert(self) -> bytes:
+        """Return that of a fatal alert: it got a record that is none."""
+        self.incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with contextlib.suppress(ssl.SSLError):
+            self.tls.read(1)
+        return self.outgoing.read()
+
+    @coroutine
+    def read(self) -> Gen[bytes]:
+        """Receive something, and return the plaintext."""
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return self.tls.read(65536)
+            self.incoming.write((yield from self.below.recv(65536)))
+
+
+@coroutine
+def connected(
+    make_pair: MakePair,
+    certificates: Certificates,
+    *,
+    truncation_ok: bool = False,
+    closing_timeout: float | None = 2,
+) -> Gen[tuple[SslTransport, Peer]]:
+    """Return our side, and the peer."""
+    ours, theirs = yield from make_pair()
+    peer = Peer(theirs, certificates.server_context())
+    answering = create_task(peer.shake_hands())
+    transport = yield from start_tls(
+        ours,
+        certificates.client_context(),
+        server_hostname="localhost",
+        truncation_ok=truncation_ok,
+        closing_timeout=closing_timeout,
+    )
+    yield from answering
+    return transport, peer
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_the_end_comes_as_often_as_one_asks(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    """Though the connection below goes on, and nothing more comes on it."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with transport, peer.below:
+            await peer.below.send(peer.encrypt(b"last words") + peer.end())
+            assert await transport.recv(100) == b"last words"
+            for _ in range(3):
+                assert await with_timeout(PATIENCE, transport.recv(100)) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_what_follows_the_end_is_no_concern_of_ours(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    """However much it is, and however much was asked for."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with transport, peer.below:
+            await peer.below.send(peer.encrypt(b"last words") + peer.end() + bytes(30_000))
+            assert await transport.recv(60_000) == b"last words"
+            for _ in range(3):
+                assert await with_timeout(PATIENCE, transport.recv(60_000)) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("truncation_ok", [False, True])
+@pytest.mark.parametrize("limit", [5, 60_000])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_an_alert_is_no_end(
+    certificates: Certificates, make_pair: MakePair, limit: int, truncation_ok: bool
+) -> None:
+    """An error stays that error, whenever it is met and however often: it never becomes an end."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates, truncation_ok=truncation_ok)
+        with transport, peer.below:
+            await peer.below.send(peer.encrypt(b"words") + peer.alert() + bytes(30_000))
+            assert await transport.recv(limit) == b"words"
+            for _ in range(3):
+                with pytest.raises(TlsError, match="alert"):
+                    await with_timeout(PATIENCE, transport.recv(limit))
+
+    run(main())
+
+
+@pytest.mark.parametrize("truncation_ok", [False, True])
+@pytest.mark.parametrize("limit", [5, 60_000])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_broken_record_is_no_end(
+    certificates: Certificates, make_pair: MakePair, limit: int, truncation_ok: bool
+) -> None:
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates, truncation_ok=truncation_ok)
+        with transport, peer.below:
+            first = peer.encrypt(b"words")
+            broken = bytearray(peer.encrypt(bytes(16384)))
+            broken[-1] ^= 1
+            await peer.below.send(first + broken + bytes(300))
+            await peer.below.send_eof()
+            assert await transport.recv(limit) == b"words"
+            for _ in range(3):
+                with pytest.raises(TlsError, match=r"bad record mac|decryption failed"):
+                    await with_timeout(PATIENCE, transport.recv(limit))
+
+    run(main())
+
+
+@pytest.mark.parametrize("limit", [5, 60_000])
+def test_the_peer_is_told_of_a_broken_record(certificates: Certificates, limit: int) -> None:
+    """Whoever has to read an error closes at once, as a rule: the alert goes before that.
+
+    Source: RFC 8446 section 6.2.
+    """
+
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        with transport, peer.below:
+            first, broken = peer.encrypt(b"words"), bytearray(peer.encrypt(bytes(16384)))
+            broken[-1] ^= 1
+            await peer.below.send(first + broken + bytes(300))
+            assert await transport.recv(limit) == b"words"
+            with pytest.raises(TlsError):
+                await transport.recv(limit)
+            with pytest.raises(ssl.SSLError, match="bad record mac"):
+                await with_timeout(PATIENCE, peer.read())
+
+    run(main())
+
+
+def test_a_send_that_openssl_refuses_is_unsent(certificates: Certificates) -> None:
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        with transport, peer.below:
+            await peer.below.send(peer.alert())
+            with pytest.raises(TlsError):
+                await transport.recv(100)
+            for size in (7, 700_000):
+                with pytest.raises(BrokenError):
+                    await transport.send(bytes(size))
+                assert transport.unsent == size
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset destroys what has come")
+def test_what_came_can_be_read_though_sending_fails(certificates: Certificates) -> None:
+    """A server answers an upload it does not want, and closes: the answer counts, as on TCP."""
+
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        with transport:
+            sending = create_task(transport.send(bytes(16_000_000)))
+            await sleep(0)
+            await peer.below.send(peer.encrypt(b"too large") + peer.end())
+            peer.below.close()
+            with pytest.raises(BrokenError):
+                await with_timeout(PATIENCE, sending)
+            assert await transport.recv(100) == b"too large"
+            assert await transport.recv(100) == b""
+
+    run(main())
+
+
+class Flood:
+    """A transport on which a peer has always something more to say."""
+
+    def __init__(self, below: Transport) -> None:
+        self.below = below
+        self.peer: Peer | None = None
+        self.said = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.below, name)
+
+    @coroutine
+    def recv(self, limit: int) -> Gen[bytes]:
+        if self.peer is None:
+            return (yield from self.below.recv(limit))
+        self.said += 1
+        assert self.said < 20_000, "nothing else ran"
+        return self.peer.encrypt(b"blah" * 100)
+
+
+def test_a_peer_that_never_stops_does_not_hold_up_an_aclose(certificates: Certificates) -> None:
+    """The limit is kept, and others get their turn, though there is never anything to wait for."""
+    floods = []
+
+    @coroutine
+    def flooded() -> Gen[tuple[Transport, Transport]]:
+        ours, theirs = yield from memory()
+        floods.append(Flood(ours))
+        return cast("Transport", floods[0]), theirs
+
+    async def main() -> None:
+        transport, peer = await connected(flooded, certificates, closing_timeout=0.01)
+        await peer.below.send(peer.encrypt(b"x"))
+        await transport.recv(1)
+        floods[0].peer = peer
+        await with_timeout(PATIENCE, transport.aclose())
+        assert transport.closed
+        peer.below.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_second_aclose_does_not_cut_the_first_one_short(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    """Nor what a cancelled send left to it."""
+    data = random.Random(3).randbytes(16_000_000)
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with move_on_after(0.02):
+            await transport.send(data)
+        sent = len(data) - transport.unsent
+        closings = [create_task(transport.aclose()) for _ in range(2)]
+        await sleep(0)
+        got = b""
+        while len(got) < sent:
+            part = await with_timeout(PATIENCE, peer.read())
+            assert part
+            got += part
+        assert got == data[:sent]
+        assert await with_timeout(PATIENCE, peer.read()) == b""
+        await peer.below.send(peer.end())
+        for closing in closings:
+            await with_timeout(PATIENCE, closing)
+        assert transport.closed
+        peer.below.close()
+
+    run(main())
+
+
+# -- what is left of a transport ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_transport_that_failed_is_freed_at_once(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    """Its errors, once they are dealt with, are in no circle with it."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with peer.below:
+            await peer.below.send(peer.alert())
+            for _ in range(2):
+                with contextlib.suppress(TlsError):
+                    await transport.recv(100)
+            with contextlib.suppress(TlsError):
+                await transport.send(b"x")
+            transport.close()
+            there = weakref.ref(transport)
+            del transport
+            assert there() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+def test_a_handshake_that_failed_leaves_nothing(certificates: Certificates) -> None:
+    async def main() -> None:
+        ours, theirs = await tcp()
+        context = ssl.create_default_context()
+        answering = create_task(start_tls(theirs, certificates.server_context(), server_side=True))
+        with contextlib.suppress(CertificateError):
+            await start_tls(ours, context, server_hostname="localhost")
+        there = weakref.ref(ours)
+        del ours
+        assert there() is None
+        with pytest.raises(BrokenError):
+            await answering
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("how", ["dropped", "in a circle", "in another thread"])
+def test_one_warning_for_what_was_dropped(
+    certificates: Certificates, how: str, layers: int
+) -> None:
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        await peer.below.send(peer.encrypt(b"x"))
+        await transport.recv(1)
+        held: list[object] = [transport]
+        if how == "in a circle":
+            held.append(held)
+        waiting = create_task(transport.recv(1))
+        await sleep(0)
+        waiting.cancel()
+        await waiting.wait()
+        del transport, waiting
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if how == "in another thread":
+                thread = threading.Thread(target=held.clear)
+                thread.start()
+                thread.join()
+            else:
+                del held
+                gc.collect()
+        texts = [text for each in caught if "Transport to" in (text := str(each.message))]
+        assert len(texts) == 1, texts
+        peer.below.close()
+
+    run(main())
