@@ -36,22 +36,27 @@ PATIENCE = 5.0
 
 @final
 class Peer:
-    """A server whose ciphertext goes through the test's hands."""
+    """The other end, whose ciphertext goes through the test's hands."""
 
-    def __init__(self, below: Transport, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, below: Transport, context: ssl.SSLContext, *, server_side: bool = True
+    ) -> None:
         self.below = below
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        name = None if server_side else "localhost"
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side, name)
 
     @coroutine
-    def shake_hands(self) -> Gen[None]:
+    def shake_hands(self, *words: bytes) -> Gen[None]:
+        """Shake hands, and say something in the same breath as the last of it."""
         while True:
-            self.incoming.write((yield from self.below.recv(65536)))
             with contextlib.suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()
                 break
-            yield from self.below.send(self.outgoing.read())
-        yield from self.below.send(self.outgoing.read())
+            if self.outgoing.pending:
+                yield from self.below.send(self.outgoing.read())
+            self.incoming.write((yield from self.below.recv(65536)))
+        yield from self.below.send(self.encrypt(*words))
 
     def encrypt(self, *records: bytes) -> bytes:
         """Return the ciphertext of some data, a record for each."""
@@ -102,6 +107,32 @@ def connected(
     )
     yield from answering
     return transport, peer
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("server_side", [False, True])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_words_that_came_with_the_handshake(
+    certificates: Certificates, make_pair: MakePair, server_side: bool, version: ssl.TLSVersion
+) -> None:
+    """They are there at once: nothing more may come."""
+
+    async def main() -> None:
+        ours, theirs = await make_pair()
+        contexts = certificates.client_context(), certificates.server_context()
+        for context in contexts:
+            context.maximum_version = version
+        mine, yours = contexts[::-1] if server_side else contexts
+        peer = Peer(theirs, yours, server_side=not server_side)
+        answering = create_task(peer.shake_hands(b"one", b"two"))
+        name = None if server_side else "localhost"
+        transport = await start_tls(ours, mine, server_side=server_side, server_hostname=name)
+        with transport, theirs:
+            await answering
+            for words in (b"one", b"two"):
+                assert await with_timeout(PATIENCE, transport.recv(100)) == words
+
+    run(main())
 
 
 @pytest.mark.parametrize("make_pair", [tcp, memory])

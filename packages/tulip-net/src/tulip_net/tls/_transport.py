@@ -25,7 +25,6 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, final
 
-from tulip_net._address import format_address
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
@@ -126,11 +125,6 @@ class SslTransport(Carrier, Facts, Closable):
         goes out with the next `send` or with `aclose`.
         """
         return self._unsent
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
 
     @coroutine
     def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901, PLR0912 - every message's path, flat
@@ -390,11 +384,6 @@ class SslTransport(Carrier, Facts, Closable):
         """
         if not wants_input(error):
             raise translate(error, "sending", self, self.server_hostname) from error
-
-    @override
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
-        return f"<SslTransport to {format_address(self.peer_address)} {state}>"
 
     def __del__(self) -> None:
         if getattr(self, "_closed", True):
