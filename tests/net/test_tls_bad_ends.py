@@ -12,7 +12,7 @@ from typing import cast, final
 
 import pytest
 
-from tests.net.pairs import memory, tcp
+from tests.net.pairs import memory, over_tls, tcp
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BrokenError,
@@ -211,6 +211,32 @@ def test_a_broken_record_is_no_end(
     run(main())
 
 
+@pytest.mark.parametrize("made", [0, 1, 4, 5, 10, 25])
+@pytest.mark.parametrize("waiting", [False, True])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_record_that_comes_while_we_end_our_side(
+    certificates: Certificates, make_pair: MakePair, waiting: bool, made: int
+) -> None:
+    """One part before, one after: OpenSSL looks at what has come while it ends the stream."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with transport, peer.below:
+            words = peer.encrypt(b"all ") + peer.encrypt(b"of it")
+            receiving = create_task(transport.recv(100)) if waiting else None
+            await sleep(0)
+            await peer.below.send(words[:made])
+            await sleep(0.001)
+            await transport.send_eof()
+            await peer.below.send(words[made:] + peer.end())
+            got = await receiving if receiving else b""
+            while part := await with_timeout(PATIENCE, transport.recv(100)):
+                got += part
+            assert got == b"all of it"
+
+    run(main())
+
+
 @pytest.mark.parametrize("limit", [5, 60_000])
 def test_the_peer_is_told_of_a_broken_record(certificates: Certificates, limit: int) -> None:
     """Whoever has to read an error closes at once, as a rule: the alert goes before that.
@@ -317,7 +343,7 @@ def test_a_second_aclose_does_not_cut_the_first_one_short(
     data = random.Random(3).randbytes(16_000_000)
 
     async def main() -> None:
-        transport, peer = await connected(make_pair, certificates)
+        transport, peer = await connected(make_pair, certificates, closing_timeout=None)
         with move_on_after(0.02):
             await transport.send(data)
         sent = len(data) - transport.unsent
@@ -395,7 +421,8 @@ def test_one_warning_for_what_was_dropped(
     certificates: Certificates, how: str, layers: int
 ) -> None:
     async def main() -> None:
-        transport, peer = await connected(tcp, certificates)
+        make_pair = tcp if layers == 1 else over_tls(tcp, certificates)
+        transport, peer = await connected(make_pair, certificates)
         await peer.below.send(peer.encrypt(b"x"))
         await transport.recv(1)
         held: list[object] = [transport]

@@ -77,7 +77,7 @@ class Relay:
 def test_keys_are_changed_while_the_peer_takes_nothing(
     certificates: Certificates, in_memory: bool
 ) -> None:
-    """The receiver goes on, though its answer cannot go out; not a byte is lost, nor out of turn."""
+    """The receiver goes on, though its answer cannot go out, and every byte arrives in its turn."""
     context = certificates.server_context()
 
     @coroutine
