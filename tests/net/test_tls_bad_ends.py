@@ -1,24 +1,18 @@
 """TLS whose peer ends, or breaks, the stream in an odd way; OpenSSL itself says what it says."""
 
-import contextlib
-import gc
 import random
 import ssl
 import sys
-import threading
-import warnings
-import weakref
-from typing import cast, final
+from typing import cast
 
 import pytest
 
-from tests.net.pairs import memory, over_tls, tcp
+from tests.net.pairs import memory, tcp
+from tests.net.tls_peer import Peer, connected
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BrokenError,
-    CertificateError,
     Gen,
-    SslTransport,
     TlsError,
     Transport,
     coroutine,
@@ -32,81 +26,6 @@ from tulip_net import (
 from tulip_net.testing import MakePair
 
 PATIENCE = 5.0
-
-
-@final
-class Peer:
-    """The other end, whose ciphertext goes through the test's hands."""
-
-    def __init__(
-        self, below: Transport, context: ssl.SSLContext, *, server_side: bool = True
-    ) -> None:
-        self.below = below
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        name = None if server_side else "localhost"
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side, name)
-
-    @coroutine
-    def shake_hands(self, *words: bytes) -> Gen[None]:
-        """Shake hands, and say something in the same breath as the last of it."""
-        while True:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                self.tls.do_handshake()
-                break
-            if self.outgoing.pending:
-                yield from self.below.send(self.outgoing.read())
-            self.incoming.write((yield from self.below.recv(65536)))
-        yield from self.below.send(self.encrypt(*words))
-
-    def encrypt(self, *records: bytes) -> bytes:
-        """Return the ciphertext of some data, a record for each."""
-        for record in records:
-            self.tls.write(record)
-        return self.outgoing.read()
-
-    def end(self) -> bytes:
-        """Return the ciphertext of its end of the stream."""
-        with contextlib.suppress(ssl.SSLWantReadError):
-            self.tls.unwrap()
-        return self.outgoing.read()
-
-    def alert(self) -> bytes:
-        """Return that of a fatal alert: it got a record that is none."""
-        self.incoming.write(b"\x17\x03\x03\x00\x20" + bytes(32))
-        with contextlib.suppress(ssl.SSLError):
-            self.tls.read(1)
-        return self.outgoing.read()
-
-    @coroutine
-    def read(self) -> Gen[bytes]:
-        """Receive something, and return the plaintext."""
-        while True:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                return self.tls.read(65536)
-            self.incoming.write((yield from self.below.recv(65536)))
-
-
-@coroutine
-def connected(
-    make_pair: MakePair,
-    certificates: Certificates,
-    *,
-    truncation_ok: bool = False,
-    closing_timeout: float | None = 2,
-) -> Gen[tuple[SslTransport, Peer]]:
-    """Return our side, and the peer."""
-    ours, theirs = yield from make_pair()
-    peer = Peer(theirs, certificates.server_context())
-    answering = create_task(peer.shake_hands())
-    transport = yield from start_tls(
-        ours,
-        certificates.client_context(),
-        server_hostname="localhost",
-        truncation_ok=truncation_ok,
-        closing_timeout=closing_timeout,
-    )
-    yield from answering
-    return transport, peer
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -360,90 +279,6 @@ def test_a_second_aclose_does_not_cut_the_first_one_short(
         for closing in closings:
             await with_timeout(PATIENCE, closing)
         assert transport.closed
-        peer.below.close()
-
-    run(main())
-
-
-# -- what is left of a transport ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make_pair", [tcp, memory])
-def test_a_transport_that_failed_is_freed_at_once(
-    certificates: Certificates, make_pair: MakePair
-) -> None:
-    """Its errors, once they are dealt with, are in no circle with it."""
-
-    async def main() -> None:
-        transport, peer = await connected(make_pair, certificates)
-        with peer.below:
-            await peer.below.send(peer.alert())
-            for _ in range(2):
-                with contextlib.suppress(TlsError):
-                    await transport.recv(100)
-            with contextlib.suppress(TlsError):
-                await transport.send(b"x")
-            transport.close()
-            there = weakref.ref(transport)
-            del transport
-            assert there() is None
-
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
-
-
-def test_a_handshake_that_failed_leaves_nothing(certificates: Certificates) -> None:
-    async def main() -> None:
-        ours, theirs = await tcp()
-        context = ssl.create_default_context()
-        answering = create_task(start_tls(theirs, certificates.server_context(), server_side=True))
-        with contextlib.suppress(CertificateError):
-            await start_tls(ours, context, server_hostname="localhost")
-        there = weakref.ref(ours)
-        del ours
-        assert there() is None
-        with pytest.raises(BrokenError):
-            await answering
-
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("how", ["dropped", "in a circle", "in another thread"])
-def test_one_warning_for_what_was_dropped(
-    certificates: Certificates, how: str, layers: int
-) -> None:
-    async def main() -> None:
-        make_pair = tcp if layers == 1 else over_tls(tcp, certificates)
-        transport, peer = await connected(make_pair, certificates)
-        await peer.below.send(peer.encrypt(b"x"))
-        await transport.recv(1)
-        held: list[object] = [transport]
-        if how == "in a circle":
-            held.append(held)
-        waiting = create_task(transport.recv(1))
-        await sleep(0)
-        waiting.cancel()
-        await waiting.wait()
-        del transport, waiting
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            if how == "in another thread":
-                thread = threading.Thread(target=held.clear)
-                thread.start()
-                thread.join()
-            else:
-                del held
-                gc.collect()
-        texts = [text for each in caught if "Transport to" in (text := str(each.message))]
-        assert len(texts) == 1, texts
         peer.below.close()
 
     run(main())

@@ -386,8 +386,11 @@ class SslTransport(Carrier, Facts, Closable):
             raise translate(error, "sending", self, self.server_hostname) from error
 
     def __del__(self) -> None:
-        if getattr(self, "_closed", True) or getattr(self._inner, "closed", False):
-            return  # or __init__ failed, or what is below was collected first, with a warning
+        if getattr(self, "_closed", True):
+            return  # or __init__ failed
+        if getattr(self._inner, "closed", False):
+            self._closed = True  # what is below was collected first, and warned, in a circle
+            return
         text = f"{self!r} was dropped without a close"
         warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
         try:
