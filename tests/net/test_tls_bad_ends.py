@@ -178,6 +178,25 @@ def test_the_peer_is_told_of_a_broken_record(certificates: Certificates, limit: 
     run(main())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset destroys what has come")
+def test_a_peer_that_cannot_be_told(certificates: Certificates) -> None:
+    """What was wrong with its stream is the error, not that our alert does not go out."""
+
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        with transport:
+            broken = bytearray(peer.encrypt(b"words"))
+            broken[-1] ^= 1
+            await transport.send(b"never read")
+            await sleep(0.001)
+            await peer.below.send(broken)
+            peer.below.close()  # with something unread: a reset
+            with pytest.raises(TlsError, match=r"bad record mac|decryption failed"):
+                await transport.recv(100)
+
+    run(main())
+
+
 def test_a_send_that_openssl_refuses_is_unsent(certificates: Certificates) -> None:
     async def main() -> None:
         transport, peer = await connected(tcp, certificates)
