@@ -27,6 +27,7 @@ from tulip_net import (
     coroutine,
     create_task,
     create_transport,
+    fail_after,
     listen,
     move_on_after,
     run,
@@ -336,6 +337,32 @@ def test_no_byte_is_lost_when_a_send_would_block(certificates: Certificates) -> 
         for at in range(0, len(left), 3_777_777):
             await a.send(left[at : at + 3_777_777])
         assert await reader == data
+        a.close()
+        b.close()
+
+    run(main())
+
+
+def test_a_receiver_sends_what_a_cancelled_send_left(certificates: Certificates) -> None:
+    """And the next send, all of which went out, has nothing unsent."""
+    data = random.Random(2).randbytes(16_000_000)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        with move_on_after(0.02):
+            await a.send(data)
+        assert a.unsent
+        sent = data[: len(data) - a.unsent]
+        reader = create_task(BufferedReader(b).readexactly(len(sent)))
+        with fail_after(10):
+            while not reader.done():
+                await b.send(b"x")
+                assert await a.recv(1) == b"x"
+                await sleep(0)
+        assert await reader == sent
+        await a.send(b"all of it")
+        assert a.unsent == 0
+        assert await b.recv(100) == b"all of it"
         a.close()
         b.close()
 
