@@ -74,6 +74,66 @@ class Relay:
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
+def test_a_peer_that_takes_no_answers_is_made_to_wait(
+    certificates: Certificates, in_memory: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its requests are answered one by one: it could fill our memory with what it does not take."""
+    monkeypatch.setattr("tulip_net.tls._carrier.BEHIND", 30)  # bytes: more than one answer
+
+    @coroutine
+    def main() -> Gen[None]:
+        listener = yield from listen("127.0.0.1")
+        address = f"127.0.0.1:{listener.port}"
+        with openssl("s_client", "-connect", address, "-tls1_3") as client:
+            relay, below = yield from relayed((yield from listener.accept()), in_memory)
+            context = certificates.server_context()
+            transport = yield from start_tls(below, context, server_side=True)
+            reader = BufferedReader(transport)
+            relay.flowing.clear()
+            sending = create_task(transport.send(DATA))
+            said = create_task(call_in_thread(said_until, client, b"the end"))
+            lines: list[bytes] = []
+            receiving = create_task(receive_lines(reader, lines))
+            for word in (b"1", b"2", b"3"):
+                command(client, b"K")
+                yield from sleep(0.02)  # its commands are what it reads at a time
+                command(client, word)
+                yield from sleep(0.02)
+            assert not sending.done()
+            assert len(lines) < 3
+            relay.flowing.set()
+            yield from with_timeout(PATIENCE, receiving)
+            assert lines == [b"1\n", b"2\n", b"3\n"]
+            yield from with_timeout(PATIENCE, sending)
+            yield from transport.send(b"the end\n")
+            yield from with_timeout(PATIENCE, said)
+            transport.close()
+            yield from relay.stop()
+        listener.close()
+
+    run(main())
+
+
+@coroutine
+def receive_lines(reader: BufferedReader, lines: list[bytes]) -> Gen[None]:
+    while len(lines) < 3:
+        lines.append((yield from reader.readline()))
+
+
+@coroutine
+def relayed(theirs: Transport, in_memory: bool) -> Gen[tuple[Relay, Transport]]:
+    """Return a relay to ``theirs``, and what is on our side of it."""
+    if in_memory:
+        below, ours = yield from memory()
+    else:
+        inner = yield from listen("127.0.0.1")
+        below = SocketTransport((yield from create_connection("127.0.0.1", inner.port)))
+        ours = yield from inner.accept()
+        inner.close()
+    return Relay(ours, theirs), below
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
 def test_keys_are_changed_while_the_peer_takes_nothing(
     certificates: Certificates, in_memory: bool
 ) -> None:
@@ -85,15 +145,7 @@ def test_keys_are_changed_while_the_peer_takes_nothing(
         listener = yield from listen("127.0.0.1")
         address = f"127.0.0.1:{listener.port}"
         with openssl("s_client", "-connect", address, "-tls1_3") as client:
-            theirs = yield from listener.accept()
-            if in_memory:
-                below, ours = yield from memory()
-            else:
-                inner = yield from listen("127.0.0.1")
-                below = SocketTransport((yield from create_connection("127.0.0.1", inner.port)))
-                ours = yield from inner.accept()
-                inner.close()
-            relay = Relay(ours, theirs)
+            relay, below = yield from relayed((yield from listener.accept()), in_memory)
             transport = yield from start_tls(below, context, server_side=True)
             reader = BufferedReader(transport)
             relay.flowing.clear()

@@ -7,8 +7,8 @@ The rules that hold here, besides those of `_carrier`:
    than 2 microseconds.
 2. Nothing suspends between taking plaintext from OpenSSL and returning it: no cancellation loses a
    byte.
-3. A receiver never waits for a send on a socket: the peer may be waiting for us to read before it
-   reads.
+3. A receiver does not wait for a send on a socket: the peer may be waiting for us to read before
+   it reads. Only a peer that asks and asks and takes no answer is made to wait (`Carrier._answer`).
 4. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
    is how they are caught here: that module takes 7 ms to import, and not every program uses TLS.
 5. The first error of reading stays the error. After it OpenSSL speaks of an end: of one in good
@@ -163,10 +163,7 @@ class SslTransport(Carrier, Facts, Closable):
                 if self._unflushed or self._outgoing.pending:
                     # A connection that takes nothing any more may still have something for us.
                     with contextlib.suppress(BrokenError):
-                        if self._send_nowait is not None:
-                            self._flush_nowait()  # rule 3
-                        elif not self._flushes.taken:
-                            yield from self._flush()
+                        yield from self._answer()
                 if fills.taken:
                     yield from fills.wait()
                 else:  # as in _fill: another generator would cost every message
