@@ -369,6 +369,31 @@ def test_a_receiver_sends_what_a_cancelled_send_left(certificates: Certificates)
     run(main())
 
 
+def test_the_end_waits_for_the_send(certificates: Certificates) -> None:
+    """It would come in the middle of what is being sent, which then could not go on."""
+    data = bytes(16_000_000)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        sending = create_task(a.send(data))
+        await sleep(0)
+        with pytest.raises(BusyError, match="another task is already sending"):
+            await a.send_eof()
+        assert await BufferedReader(b).readexactly(len(data)) == data
+        await sending
+        await a.send_eof()
+        with pytest.raises(ClosedError, match=r"after its send_eof"):
+            await a.send(b"x")
+        assert await b.recv(1) == b""
+        a.close()
+        for doing in (a.send_eof(), a.send(b"x"), a.recv(1)):
+            with pytest.raises(ClosedError, match=r"(send|receiv)ing on a transport that was"):
+                await doing
+        b.close()
+
+    run(main())
+
+
 def test_both_directions_at_once(certificates: Certificates) -> None:
     data = bytes(5_000_000)
 

@@ -185,30 +185,13 @@ def test_a_context_of_ones_own_may_allow_renegotiation(
     certificates: Certificates, receiving: bool
 ) -> None:
     """A send under way takes part in it, whether or not another task receives."""
-    context = certificates.client_context()
-    context.options &= ~ssl.OP_NO_RENEGOTIATION
-
-    @coroutine
-    def connected(port: int) -> Gen[Transport]:
-        for _ in range(1000):
-            try:
-                sock = yield from create_connection("127.0.0.1", port)
-            except ConnectError:  # it is still starting
-                yield from sleep(0.005)
-            else:
-                return (
-                    yield from start_tls(
-                        SocketTransport(sock), context, server_hostname="localhost"
-                    )
-                )
-        raise AssertionError("s_server did not start")
 
     @coroutine
     def main() -> Gen[None]:
         port = free_port()
         options = ("-accept", f"127.0.0.1:{port}", "-cert", certificates.server_file)
         with openssl("s_server", *options, "-tls1_2") as server:
-            transport = yield from connected(port)
+            transport = yield from connected(port, certificates)
             said = create_task(call_in_thread(said_until, server, b"the end"))
             reader = BufferedReader(transport)
             line = create_task(reader.readline()) if receiving else None
@@ -227,3 +210,41 @@ def test_a_context_of_ones_own_may_allow_renegotiation(
             transport.close()
 
     run(main())
+
+
+def test_a_send_takes_up_a_renegotiation(certificates: Certificates) -> None:
+    """Data came with the request, and nobody receives any more: it is the sender who answers."""
+
+    @coroutine
+    def main() -> Gen[None]:
+        port = free_port()
+        options = ("-accept", f"127.0.0.1:{port}", "-cert", certificates.server_file)
+        with openssl("s_server", *options, "-tls1_2") as server:
+            transport = yield from connected(port, certificates)
+            said = create_task(call_in_thread(said_until, server, b"the end"))
+            command(server, b"r")
+            yield from sleep(0.02)  # its commands are what it reads at a time
+            command(server, b"said")
+            yield from sleep(0.02)  # both have come
+            assert (yield from with_timeout(PATIENCE, transport.recv(100))) == b"said\n"
+            yield from with_timeout(PATIENCE, transport.send(b"the end\n"))
+            yield from with_timeout(PATIENCE, said)
+            transport.close()
+
+    run(main())
+
+
+@coroutine
+def connected(port: int, certificates: Certificates) -> Gen[Transport]:
+    """Connect to ``openssl s_server``, as soon as it is there, and allow renegotiation."""
+    context = certificates.client_context()
+    context.options &= ~ssl.OP_NO_RENEGOTIATION
+    for _ in range(1000):
+        try:
+            sock = yield from create_connection("127.0.0.1", port)
+        except ConnectError:  # it is still starting
+            yield from sleep(0.005)
+        else:
+            plain = SocketTransport(sock)
+            return (yield from start_tls(plain, context, server_hostname="localhost"))
+    raise AssertionError("s_server did not start")

@@ -196,8 +196,7 @@ class SslTransport(Carrier, Facts, Closable):
                 size += len(data)
         except OSError as error:
             self._keep(error)
-        self._ready = True
-        return b"".join(parts)
+        return b"".join(parts)  # and `_ready` goes on to hold
 
     def _wants_more(self, error: OSError) -> bool:
         """Say whether a read failed for want of input; if it was the end, it was not."""
