@@ -12,6 +12,7 @@ from tests.net.tls_peer import Peer, connected
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BrokenError,
+    ClosedError,
     Gen,
     TlsError,
     Transport,
@@ -126,6 +127,48 @@ def test_a_broken_record_is_no_end(
             for _ in range(3):
                 with pytest.raises(TlsError, match=r"bad record mac|decryption failed"):
                     await with_timeout(PATIENCE, transport.recv(limit))
+
+    run(main())
+
+
+@pytest.mark.parametrize("truncation_ok", [False, True])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_an_error_that_comes_before_our_end(
+    certificates: Certificates, make_pair: MakePair, truncation_ok: bool
+) -> None:
+    """What has come is looked at while we end our side, and its error is not lost by that."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates, truncation_ok=truncation_ok)
+        with transport, peer.below:
+            first, broken = peer.encrypt(b"words"), bytearray(peer.encrypt(b"more words"))
+            broken[-1] ^= 1
+            await peer.below.send(first + broken)
+            assert await transport.recv(1) == b"w"
+            await transport.send_eof()
+            assert await transport.recv(100) == b"ords"
+            for _ in range(2):
+                with pytest.raises(TlsError, match=r"bad record mac|decryption failed"):
+                    await transport.recv(100)
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_what_came_is_gone_with_a_close(certificates: Certificates, make_pair: MakePair) -> None:
+    """Also what is decrypted already, or received already."""
+
+    async def main() -> None:
+        for closing in (False, True):
+            transport, peer = await connected(make_pair, certificates)
+            with transport, peer.below:
+                await peer.below.send(peer.encrypt(b"one", b"two") + peer.end())
+                assert await transport.recv(1) == b"o"
+                if closing:
+                    await transport.aclose()
+                transport.close()
+                with pytest.raises(ClosedError):
+                    await transport.recv(100)
 
     run(main())
 
