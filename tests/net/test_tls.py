@@ -360,6 +360,57 @@ def test_the_end_of_the_stream_stays_the_end(certificates: Certificates) -> None
     run(main())
 
 
+def test_a_receiver_sends_what_a_cancelled_send_left(certificates: Certificates) -> None:
+    """And the next send, all of which went out, has nothing unsent."""
+    data = random.Random(2).randbytes(16_000_000)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        with move_on_after(0.02):
+            await a.send(data)
+        assert a.unsent
+        sent = data[: len(data) - a.unsent]
+        reader = create_task(BufferedReader(b).readexactly(len(sent)))
+        with fail_after(10):
+            while not reader.done():
+                await b.send(b"x")
+                assert await a.recv(1) == b"x"
+                await sleep(0)
+        assert await reader == sent
+        await a.send(b"all of it")
+        assert a.unsent == 0
+        assert await b.recv(100) == b"all of it"
+        a.close()
+        b.close()
+
+    run(main())
+
+
+def test_the_end_waits_for_the_send(certificates: Certificates) -> None:
+    """It would come in the middle of what is being sent, which then could not go on."""
+    data = bytes(16_000_000)
+
+    async def main() -> None:
+        a, b = await tls_pair(certificates)
+        sending = create_task(a.send(data))
+        await sleep(0)
+        with pytest.raises(BusyError, match="another task is already sending"):
+            await a.send_eof()
+        assert await BufferedReader(b).readexactly(len(data)) == data
+        await sending
+        await a.send_eof()
+        with pytest.raises(ClosedError, match=r"after its send_eof"):
+            await a.send(b"x")
+        assert await b.recv(1) == b""
+        a.close()
+        for doing in (a.send_eof(), a.send(b"x"), a.recv(1)):
+            with pytest.raises(ClosedError, match=r"(send|receiv)ing on a transport that was"):
+                await doing
+        b.close()
+
+    run(main())
+
+
 def test_both_directions_at_once(certificates: Certificates) -> None:
     data = bytes(5_000_000)
 

@@ -29,6 +29,10 @@ __all__ = ["RECEIVED", "Carrier"]
 RECEIVED: Final = 65536
 """How much ciphertext is received at a time: as much as a loopback brings."""
 
+BEHIND: Final = 524288
+"""How much ciphertext may wait while a receiver goes on: twice what a cancelled `send` leaves. An
+answer to a key update has 27 bytes, so a peer that lets so much come together means harm."""
+
 
 class Carrier:
     """The memory that OpenSSL reads and writes, and the transport below it."""
@@ -81,6 +85,15 @@ class Carrier:
         sent = self._send_nowait(data)
         self._unflushed = data[sent:]
         return sent == len(data)
+
+    @coroutine
+    def _answer(self) -> Gen[None]:
+        """Send what a receiver has to say, but go on without that where it can."""
+        if self._flush_nowait():
+            return
+        waits = self._send_nowait is None and not self._flushes.taken
+        if waits or len(self._unflushed) + self._outgoing.pending > BEHIND:
+            yield from self._flush()
 
     @coroutine
     def _flush(self) -> Gen[None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tulip_net._address import Address
+from tulip_net._address import Address, format_address
 from tulip_net._transport import Transport
+from tulip_net._typing import override
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,12 @@ class Facts:
         _inner: Transport
 
     _tls: ssl.SSLObject
+    _closed: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @property
     def local_address(self) -> Address | None:
@@ -68,3 +75,8 @@ class Facts:
     def session_reused(self) -> bool:
         """Whether the handshake resumed an earlier session."""
         return bool(self._tls.session_reused)
+
+    @override
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<SslTransport to {format_address(self.peer_address)} {state}>"

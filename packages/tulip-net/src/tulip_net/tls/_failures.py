@@ -9,7 +9,7 @@ from tulip_net._errors import BrokenError, CertificateError, TlsError, Truncated
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["is_end", "translate", "wants_input"]
+__all__ = ["is_end", "is_truncation", "translate", "wants_input"]
 
 # `ssl` takes 7 ms to import, and who raises its errors has done so.
 
@@ -26,6 +26,13 @@ def is_end(error: OSError) -> bool:
     import ssl
 
     return isinstance(error, ssl.SSLZeroReturnError)
+
+
+def is_truncation(error: OSError) -> bool:
+    """Say whether the connection below ended, and the peer's stream had not."""
+    import ssl
+
+    return isinstance(error, ssl.SSLEOFError)
 
 
 def translate(error: OSError, doing: str, whom: object, host: str | None) -> BrokenError:

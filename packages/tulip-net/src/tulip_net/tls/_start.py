@@ -98,8 +98,10 @@ def _shake_hands(transport: SslTransport, tls: ssl.SSLObject) -> Gen[None]:
             if not wants_input(error):
                 with contextlib.suppress(BrokenError):
                     yield from transport._flush()  # the alert tells the peer why
-                failure = translate(error, "the TLS handshake", transport, tls.server_hostname)
-                raise failure from error
+                # No name for it here, where it would be in a circle with its own traceback.
+                raise translate(
+                    error, "the TLS handshake", transport, tls.server_hostname
+                ) from error
         yield from transport._flush()
         if not done:
             yield from transport._fill()

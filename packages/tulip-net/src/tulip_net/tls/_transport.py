@@ -7,10 +7,14 @@ The rules that hold here, besides those of `_carrier`:
    than 2 microseconds.
 2. Nothing suspends between taking plaintext from OpenSSL and returning it: no cancellation loses a
    byte.
-3. A receiver never waits for a send on a socket: the peer may be waiting for us to read before it
-   reads.
+3. A receiver does not wait for a send on a socket: the peer may be waiting for us to read before
+   it reads. Only a peer that asks and asks and takes no answer is made to wait (`Carrier._answer`).
 4. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
    is how they are caught here: that module takes 7 ms to import, and not every program uses TLS.
+5. The first error of reading stays the error. After it OpenSSL speaks of an end: of one in good
+   order after an alert, of a stream cut short after a forged record. Neither is to be believed.
+6. After the peer's end `read` returns nothing, takes nothing, and does not fail: a loop around it
+   ends there, or never.
 
 Source: OpenSSL manual, SSL_read(3), SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
 """
@@ -21,9 +25,8 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, final
 
-from tulip_net._address import format_address
 from tulip_net._closable import Closable
-from tulip_net._errors import BrokenError, TruncatedError
+from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
 from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
@@ -31,8 +34,16 @@ from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_net.tls._carrier import RECEIVED, Carrier
 from tulip_net.tls._facts import Facts
-from tulip_net.tls._failures import is_end, translate, wants_input
-from tulip_sched import BusyError, ClosedError, Gen, WrongThreadError, coroutine, move_on_after
+from tulip_net.tls._failures import is_end, is_truncation, translate, wants_input
+from tulip_sched import (
+    BusyError,
+    ClosedError,
+    Gen,
+    WrongThreadError,
+    coroutine,
+    move_on_after,
+    sleep,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -72,6 +83,7 @@ class SslTransport(Carrier, Facts, Closable):
         "_closing_timeout",
         "_early",
         "_ended",
+        "_failure",
         "_gone",
         "_over",
         "_receiving",
@@ -101,6 +113,7 @@ class SslTransport(Carrier, Facts, Closable):
         self._receiving = self._sending = False
         self._ended = False  # we have ended our side
         self._over = False  # the peer has ended its side, or what it says makes no sense
+        self._failure: OSError | None = None  # the first error of reading (rule 5)
         self._gone = self._closed = False  # from the beginning of our aclose on; at its end
         self.server_hostname: str | None = None if tls.server_side else tls.server_hostname
 
@@ -112,11 +125,6 @@ class SslTransport(Carrier, Facts, Closable):
         goes out with the next `send` or with `aclose`.
         """
         return self._unsent
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
 
     @coroutine
     def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901, PLR0912 - every message's path, flat
@@ -143,21 +151,19 @@ class SslTransport(Carrier, Facts, Closable):
                         data = self._tls.read(limit if limit < RECORD else RECORD)  # noqa: FURB136
                     except OSError as error:
                         if not self._wants_more(error):
-                            return b""
+                            return self._last()
                     else:
+                        if not data:
+                            return self._last()
                         pending = self._incoming.pending
                         if pending >= WHOLE and len(data) < limit:
                             return self._read_on(data, limit)
-                        if data:
-                            self._ready = pending > 0 or len(data) == limit
-                        else:
-                            self._over = True
+                        self._ready = pending > 0 or len(data) == limit
                         return data
                 if self._unflushed or self._outgoing.pending:
-                    if self._send_nowait is not None:
-                        self._flush_nowait()  # rule 3
-                    elif not self._flushes.taken:
-                        yield from self._flush()
+                    # A connection that takes nothing any more may still have something for us.
+                    with contextlib.suppress(BrokenError):
+                        yield from self._answer()
                 if fills.taken:
                     yield from fills.wait()
                 else:  # as in _fill: another generator would cost every message
@@ -181,25 +187,41 @@ class SslTransport(Carrier, Facts, Closable):
     def _read_on(self, data: bytes, limit: int) -> bytes:
         """Return what is there of further records with the first."""
         parts, size = [data], len(data)
-        with contextlib.suppress(OSError):  # whatever it is, the next receive meets it again
+        try:
             while size < limit and self._incoming.pending >= WHOLE:
                 data = self._tls.read(min(limit - size, RECORD))
+                if not data:
+                    break  # rule 6
                 parts.append(data)
                 size += len(data)
-        self._ready = True
-        return b"".join(parts)
+        except OSError as error:
+            self._keep(error)
+        return b"".join(parts)  # and `_ready` goes on to hold
 
     def _wants_more(self, error: OSError) -> bool:
         """Say whether a read failed for want of input; if it was the end, it was not."""
-        if wants_input(error):
+        if self._failure is None and wants_input(error):
             self._ready = False
             return True
-        self._over = True
-        if not is_end(error):
-            failure = translate(error, "receiving", self, self.server_hostname)
-            if not (self._truncation_ok and isinstance(failure, TruncatedError)):
-                raise failure from error
+        self._keep(error)
         return False
+
+    def _last(self) -> bytes:
+        """Return the end of the stream, or raise what it ended with; `_ready` goes on to hold."""
+        self._over = True
+        failure = self._failure
+        if failure is None or (self._truncation_ok and is_truncation(failure)):
+            return b""
+        if self._outgoing.pending:
+            with contextlib.suppress(BrokenError, BusyError, ClosedError):
+                self._flush_nowait()  # the alert tells the peer why
+        raise translate(failure, "receiving", self, self.server_hostname) from failure
+
+    def _keep(self, error: OSError) -> None:
+        """Remember an error of reading, which the next receive is to raise (rule 5)."""
+        if self._failure is None and not (wants_input(error) or is_end(error)):
+            self._failure = error.with_traceback(None)  # which would lead back to us,
+            error.__context__ = None  # and so may that of the caller's
 
     @coroutine
     def recv_into(self, buffer: Buffer) -> Gen[int]:
@@ -221,6 +243,7 @@ class SslTransport(Carrier, Facts, Closable):
             try:  # most messages: no generator, and no view, for what goes in one go
                 self._tls.write(data)
             except OSError as error:
+                self._unsent = len(data)
                 self._bear(error)
             else:
                 data = b""
@@ -282,9 +305,11 @@ class SslTransport(Carrier, Facts, Closable):
     def _set_aside_what_came(self) -> None:
         # OpenSSL drops data that it meets while ending the stream.
         came = [self._early]
-        with contextlib.suppress(OSError):  # whatever it is, the next receive meets it again
+        try:
             while data := self._tls.read(RECORD):
                 came.append(data)
+        except OSError as error:
+            self._keep(error)
         self._early = b"".join(came)
         self._ready = True
 
@@ -304,7 +329,8 @@ class SslTransport(Carrier, Facts, Closable):
 
         Source: RFC 8446 section 6.1.
         """
-        unfinished = self._gone or self._sending
+        # If another task is at it already, the two of them see to the end together.
+        unfinished = self._closed or self._sending
         self._gone = True
         try:
             with contextlib.suppress(BrokenError, BusyError, ClosedError):
@@ -326,11 +352,14 @@ class SslTransport(Carrier, Facts, Closable):
         yield from self._flush()
         while not self._over:
             try:
-                self._tls.read(RECORD)
+                if not self._tls.read(RECORD):
+                    return  # rule 6
             except OSError as error:
                 if not wants_input(error):
                     return  # of the peer's stream we want to know no more
                 yield from self._fill()
+            else:
+                yield from sleep(0)  # there may be more at once, and on and on: others wait
 
     def _check_idle(self) -> None:
         """Raise `BusyError` if a task is waiting on it."""
@@ -352,15 +381,15 @@ class SslTransport(Carrier, Facts, Closable):
         if not wants_input(error):
             raise translate(error, "sending", self, self.server_hostname) from error
 
-    @override
-    def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
-        return f"<SslTransport to {format_address(self.peer_address)} {state}>"
-
     def __del__(self) -> None:
         if getattr(self, "_closed", True):
             return  # or __init__ failed
+        if getattr(self._inner, "closed", False):
+            self._closed = True  # what is below was collected first, and warned, in a circle
+            return
         text = f"{self!r} was dropped without a close"
         warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
-        with contextlib.suppress(WrongThreadError):  # the garbage collector runs in any thread
+        try:
             self.close()
+        except WrongThreadError:  # the garbage collector runs in any thread
+            self.close()  # the socket has given up its Watch by now, and goes, without a warning

@@ -1,0 +1,99 @@
+"""What is left of a TLS transport that nobody refers to any more: nothing, or one warning."""
+
+import contextlib
+import gc
+import ssl
+import threading
+import warnings
+import weakref
+
+import pytest
+
+from tests.net.pairs import memory, over_tls, tcp
+from tests.net.tls_peer import connected
+from tests.opponents.certificates import Certificates
+from tulip_net import BrokenError, CertificateError, TlsError, create_task, run, sleep, start_tls
+from tulip_net.testing import MakePair
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_transport_that_failed_is_freed_at_once(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    """Its errors, once they are dealt with, are in no circle with it."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with peer.below:
+            await peer.below.send(peer.alert())
+            for _ in range(2):
+                with contextlib.suppress(TlsError):
+                    await transport.recv(100)
+            with contextlib.suppress(TlsError):
+                await transport.send(b"x")
+            transport.close()
+            there = weakref.ref(transport)
+            del transport
+            assert there() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+def test_a_handshake_that_failed_leaves_nothing(certificates: Certificates) -> None:
+    async def main() -> None:
+        ours, theirs = await tcp()
+        context = ssl.create_default_context()
+        answering = create_task(start_tls(theirs, certificates.server_context(), server_side=True))
+        with contextlib.suppress(CertificateError):
+            await start_tls(ours, context, server_hostname="localhost")
+        there = weakref.ref(ours)
+        del ours
+        assert there() is None
+        with pytest.raises(BrokenError):
+            await answering
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("how", ["dropped", "in a circle", "in another thread"])
+def test_one_warning_for_what_was_dropped(
+    certificates: Certificates, how: str, layers: int
+) -> None:
+    async def main() -> None:
+        make_pair = tcp if layers == 1 else over_tls(tcp, certificates)
+        transport, peer = await connected(make_pair, certificates)
+        await peer.below.send(peer.encrypt(b"x"))
+        await transport.recv(1)
+        held: list[object] = [transport]
+        if how == "in a circle":
+            held.append(held)
+        waiting = create_task(transport.recv(1))
+        await sleep(0)
+        waiting.cancel()
+        await waiting.wait()
+        del transport, waiting
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if how == "in another thread":
+                thread = threading.Thread(target=held.clear)
+                thread.start()
+                thread.join()
+            else:
+                del held
+                gc.collect()
+        # In a circle, Python's own socket may be the first one.
+        texts = [str(each.message) for each in caught]
+        texts = [text for text in texts if "Transport to" in text or "<socket" in text]
+        assert len(texts) == 1, texts
+        peer.below.close()
+
+    run(main())
