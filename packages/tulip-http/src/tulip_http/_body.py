@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from io import BytesIO
 from typing import TYPE_CHECKING, Protocol, TypeVar, final
 
 from tulip_http._errors import (
@@ -118,18 +119,18 @@ class Body:
             return self.content
         if self._started:
             raise self._carrying(StreamConsumed(f"{self._name} was taken in pieces"))
-        chunks = []
+        body = BytesIO()  # as in `Receiving.whole`
         size = 0
         ends = math.inf if self._source is None else self._source.begin_call()
         while chunk := (yield from self.read_chunk(ends)):
-            chunks.append(chunk)
+            body.write(chunk)
             size += len(chunk)
             if self._max_body is not None and size > self._max_body:
                 self.close()
                 raise self._carrying(
                     ResponseTooLarge(f"the body is larger than {self._max_body} bytes (max_body)")
                 )
-        self.content = b"".join(chunks)
+        self.content = body.getvalue()
         return self.content
 
     @coroutine

@@ -7,6 +7,7 @@ itself: a generator in between would cost every request. What takes longer is re
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, final
 
 from tulip_http._errors import RemoteProtocolError, ResponseTooLarge
@@ -86,10 +87,12 @@ class Receiving:
         deadlines, sending = self._deadlines, self._sending
         limit = self._limits.max_body
         most = math.inf if limit is None else limit
-        chunks, size = [], 0
+        # Joined in the end, the pieces would be in memory twice; `getvalue` does not copy.
+        body = BytesIO()
+        size = 0
         chunk = parser.take_body()
         while True:
-            chunks.append(chunk)
+            body.write(chunk)
             size += len(chunk)
             if size > most or (parser.length or 0) > most:
                 raise ResponseTooLarge(
@@ -97,8 +100,8 @@ class Receiving:
                     f"{parser.length or size} bytes, or more"
                 )
             if parser.complete:
-                body = b"".join(chunks)  # of one piece, that piece itself
-                return body if decoder is None else decode_whole(body, decoder, limit)
+                data = body.getvalue()
+                return data if decoder is None else decode_whole(data, decoder, limit)
             if sending.upload is None or sending.sent():
                 deadlines.read_body(deadlines.ends)
             data = yield from transport.recv(BODY_READ)
