@@ -7,11 +7,12 @@ from typing import cast
 
 import pytest
 
-from tests.net.pairs import memory, tcp
+from tests.net.pairs import memory, over_tls, tcp
 from tests.net.tls_peer import Peer, connected
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BrokenError,
+    BusyError,
     ClosedError,
     Gen,
     TlsError,
@@ -170,6 +171,46 @@ def test_what_came_is_gone_with_a_close(certificates: Certificates, make_pair: M
                 transport.close()
                 with pytest.raises(ClosedError):
                     await transport.recv(100)
+
+    run(main())
+
+
+def test_tls_in_tls_ends_both(certificates: Certificates) -> None:
+    """The outer stream in good order, and then the inner one."""
+
+    async def main() -> None:
+        transport, peer = await connected(over_tls(tcp, certificates), certificates)
+        closing = create_task(transport.aclose())
+        assert await with_timeout(PATIENCE, peer.read()) == b""
+        await peer.below.send(peer.end())
+        assert await with_timeout(PATIENCE, peer.below.recv(100)) == b""
+        await peer.below.aclose()
+        await with_timeout(PATIENCE, closing)
+
+    run(main())
+
+
+@pytest.mark.parametrize("doing", ["receiving", "sending"])
+def test_tls_that_is_busy_is_left_alone(certificates: Certificates, doing: str) -> None:
+    """TLS in TLS cannot begin where somebody waits; he goes on, and so does the stream."""
+    data = bytes(16_000_000)
+
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        receiving = doing == "receiving"
+        with transport, peer.below:
+            task = create_task(transport.recv(100) if receiving else transport.send(data))
+            await sleep(0)
+            with pytest.raises(BusyError, match="a task is waiting on <SslTransport"):
+                await start_tls(
+                    transport, certificates.client_context(), server_hostname="localhost"
+                )
+            await peer.below.send(peer.encrypt(b"unharmed"))
+            got = 0
+            while not receiving and got < len(data):
+                got += len(await with_timeout(PATIENCE, peer.read()))
+            assert await (task if receiving else transport.recv(100)) == b"unharmed"
+            await task
 
     run(main())
 

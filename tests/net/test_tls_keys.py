@@ -234,17 +234,52 @@ def test_a_send_takes_up_a_renegotiation(certificates: Certificates) -> None:
     run(main())
 
 
-@coroutine
-def connected(port: int, certificates: Certificates) -> Gen[Transport]:
-    """Connect to ``openssl s_server``, as soon as it is there, and allow renegotiation."""
+def test_an_end_in_the_middle_of_a_renegotiation(certificates: Certificates) -> None:
+    """OpenSSL then refuses to end our side, and when the peer's ends it says so without a pause."""
+
+    @coroutine
+    def main() -> Gen[None]:
+        port = free_port()
+        options = ("-accept", f"127.0.0.1:{port}", "-cert", certificates.server_file)
+        with openssl("s_server", *options, "-tls1_2") as server:
+            relay, below = yield from relayed((yield from connected_plain(port)), False)
+            transport = yield from start_tls(below, lenient(certificates), server_hostname=NAME)
+            relay.flowing.clear()  # it gets no answer
+            command(server, b"r")
+            yield from sleep(0.02)
+            command(server, b"said")
+            assert (yield from with_timeout(PATIENCE, transport.recv(100))) == b"said\n"
+            closing = create_task(transport.aclose())
+            yield from sleep(0.01)
+            command(server, b"Q")
+            yield from with_timeout(PATIENCE, closing)
+            yield from relay.stop()
+
+    run(main())
+
+
+NAME = "localhost"
+
+
+def lenient(certificates: Certificates) -> ssl.SSLContext:
+    """Return a client's context that allows renegotiation, as Python's own do."""
     context = certificates.client_context()
     context.options &= ~ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+@coroutine
+def connected(port: int, certificates: Certificates) -> Gen[Transport]:
+    plain = yield from connected_plain(port)
+    return (yield from start_tls(plain, lenient(certificates), server_hostname=NAME))
+
+
+@coroutine
+def connected_plain(port: int) -> Gen[Transport]:
+    """Connect to ``openssl s_server``, as soon as it is there."""
     for _ in range(1000):
         try:
-            sock = yield from create_connection("127.0.0.1", port)
+            return SocketTransport((yield from create_connection("127.0.0.1", port)))
         except ConnectError:  # it is still starting
             yield from sleep(0.005)
-        else:
-            plain = SocketTransport(sock)
-            return (yield from start_tls(plain, context, server_hostname="localhost"))
     raise AssertionError("s_server did not start")

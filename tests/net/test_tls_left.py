@@ -12,7 +12,16 @@ import pytest
 from tests.net.pairs import memory, over_tls, tcp
 from tests.net.tls_peer import connected
 from tests.opponents.certificates import Certificates
-from tulip_net import BrokenError, CertificateError, TlsError, create_task, run, sleep, start_tls
+from tulip_net import (
+    BrokenError,
+    CertificateError,
+    TlsError,
+    create_task,
+    run,
+    sleep,
+    start_tls,
+    with_timeout,
+)
 from tulip_net.testing import MakePair
 
 
@@ -94,6 +103,27 @@ def test_one_warning_for_what_was_dropped(
         texts = [str(each.message) for each in caught]
         texts = [text for text in texts if "Transport to" in text or "<socket" in text]
         assert len(texts) == 1, texts
+        peer.below.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_a_cancelled_aclose_closes_what_is_below(
+    certificates: Certificates, make_pair: MakePair
+) -> None:
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates, closing_timeout=None)
+        await peer.below.send(peer.encrypt(b"x"))  # with data unread, a close is a reset
+        assert await transport.recv(1) == b"x"
+        closing = create_task(transport.aclose())
+        await sleep(0)
+        closing.cancel()
+        await closing.wait()
+        assert closing.cancelled()
+        assert transport.closed
+        while await with_timeout(5, peer.below.recv(100)):
+            pass
         peer.below.close()
 
     run(main())
