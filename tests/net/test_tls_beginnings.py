@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tulip_net import (
     BrokenError,
     BusyError,
     ClosedError,
+    TlsError,
     create_task,
     create_transport,
     fail_after,
@@ -92,6 +94,23 @@ def test_a_session_that_is_none(certificates: Certificates, make_pair: MakePair)
         with pytest.raises(ClosedError):
             await ours.recv(1)
         theirs.close()
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset destroys what has come")
+def test_a_server_that_makes_no_sense_and_is_gone(certificates: Certificates) -> None:
+    """What it said is the error, not that nobody is there to be told of it."""
+
+    async def main() -> None:
+        ours, theirs = await tcp()
+        context = certificates.client_context()
+        starting = create_task(start_tls(ours, context, server_hostname="localhost"))
+        await sleep(0.001)
+        await theirs.send(b"\x16\x03\x03\x00\x04\x0e\x00\x00\x00")  # ServerHelloDone
+        theirs.close()  # with something unread: a reset
+        with pytest.raises(TlsError, match="unexpected message"):
+            await starting
 
     run(main())
 

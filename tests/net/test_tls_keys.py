@@ -63,6 +63,7 @@ class Relay:
         ours, theirs = self.ends
         while data := (yield from theirs.recv(65536)):
             yield from ours.send(data)
+        yield from ours.send_eof()
 
     @coroutine
     def stop(self) -> Gen[None]:
@@ -235,7 +236,7 @@ def test_a_send_takes_up_a_renegotiation(certificates: Certificates) -> None:
 
 
 def test_an_end_in_the_middle_of_a_renegotiation(certificates: Certificates) -> None:
-    """OpenSSL then refuses to end our side, and when the peer's ends it says so without a pause."""
+    """OpenSSL then refuses to end our side: there is nothing to say, and the peer is waited for."""
 
     @coroutine
     def main() -> Gen[None]:
