@@ -229,3 +229,15 @@ def test_addresses_are_attributes() -> None:
         b.close()
 
     run(main())
+
+
+def test_a_closed_transport_has_no_address() -> None:
+    async def main() -> None:
+        ours, theirs = map(SocketTransport, tcp_pair())
+        assert ours.local_address == theirs.peer_address
+        ours.close()
+        theirs.close()
+        with pytest.raises(ClosedError, match="asking for the address on a transport that was"):
+            _ = ours.local_address
+
+    run(main())

@@ -102,8 +102,15 @@ class SocketTransport(Closable):
 
     @property
     def local_address(self) -> Address:
-        """Our end's address."""
-        address: Address = self._sock.getsockname()
+        """Our end's address.
+
+        Raises:
+            ClosedError: The transport is closed: there is no such end any more.
+        """
+        try:
+            address: Address = self._sock.getsockname()
+        except OSError as error:
+            self._fail("asking for the address", error)
         return address
 
     @property
