@@ -91,7 +91,9 @@ class Carrier:
         """Send what a receiver has to say, but go on without that where it can."""
         if self._flush_nowait():
             return
-        waits = self._send_nowait is None and not self._flushes.taken
+        # What a cancelled send left is not waited for: two receivers that did would each wait for
+        # the other to receive. Over a socket it went as far as it would go, above.
+        waits = self._send_nowait is None and not (self._flushes.taken or self._unflushed)
         if waits or len(self._unflushed) + self._outgoing.pending > BEHIND:
             yield from self._flush()
 

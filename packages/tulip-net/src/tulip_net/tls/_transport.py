@@ -59,8 +59,8 @@ WHOLE: Final = RECORD + 261
 """So much ciphertext has at least one whole record in it (RFC 8446 section 5.2)."""
 
 ENCRYPTED: Final = 8 * RECORD
-"""How much plaintext is encrypted for a system call. 4 records took 3 % longer for a gigabyte, 16 as
-long (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which so
+"""How much plaintext is encrypted for a system call. 4 records took 3 % longer for a gigabyte, 16
+as long (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which so
 much was sent in one go, goes on to occupy it."""
 
 
