@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RECEIVED", "Carrier"]
 
-RECEIVED: Final = 65536
-"""How much ciphertext is received at a time: as much as a loopback brings."""
+RECEIVED: Final = 120 * 1024
+"""How much ciphertext is received at a time: as much as a socket gives at once (`_socket`)."""
 
 BEHIND: Final = 524288
 """How much ciphertext may wait while a receiver goes on: twice what a cancelled `send` leaves. An

@@ -58,10 +58,10 @@ RECORD: Final = 16384
 WHOLE: Final = RECORD + 261
 """So much ciphertext has at least one whole record in it (RFC 8446 section 5.2)."""
 
-ENCRYPTED: Final = 8 * RECORD
-"""How much plaintext is encrypted for a system call. 4 records took 3 % longer for a gigabyte, 16
-as long (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which so
-much was sent in one go, goes on to occupy it."""
+ENCRYPTED: Final = 16 * RECORD
+"""How much plaintext is encrypted for a system call. 4 records took 10 % longer for a gigabyte, 8
+some 5 % (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which
+so much was sent in one go, goes on to occupy it."""
 
 
 @final
@@ -121,7 +121,7 @@ class SslTransport(Carrier, Facts, Closable):
     def unsent(self) -> int:
         """How many bytes of the last `send` were not taken when it was cancelled or failed.
 
-        TLS sends whole records: what was encrypted already, 130 KiB at most, counts as sent, and
+        TLS sends whole records: what was encrypted already, 260 KiB at most, counts as sent, and
         goes out with the next `send` or with `aclose`.
         """
         return self._unsent
