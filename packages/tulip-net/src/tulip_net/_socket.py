@@ -89,7 +89,7 @@ class SocketTransport(Closable):
         sock.setblocking(False)
         self._watch: Watch | None = None
         self._sock = sock
-        self._ready = True
+        self._ready = False
         self._sending = False
         self._ended = False
         self._unsent = 0
