@@ -246,6 +246,27 @@ class TestDescriptors:
         loop.run()
         assert calls == ["called"]
 
+    def test_a_handle_scheduled_after_forget_is_called_though_a_round_before_failed(
+        self, loop: EventLoop, pair: MakePair
+    ) -> None:
+        here, _ = pair()
+        calls: list[str] = []
+        handle = loop.add_reader(here, calls.append, "event")
+        loop.exception_handler = lambda error, _handle: calls.append(str(error))
+
+        def fail() -> None:
+            raise OSError("failed")
+
+        def forget() -> None:
+            assert loop.forget(here) == [handle]
+
+        # The round that fails leaves the two others, to be told from events of a later round.
+        loop.call_soon(fail)
+        loop.call_soon(forget)
+        loop.call_soon(lambda: loop.schedule(handle))
+        loop.run()
+        assert calls == ["failed", "event"]
+
     def test_forgetting_many_in_one_round_takes_no_look_at_the_queue(self) -> None:
         """Ten thousand connections may end at once: measured in comparisons, not in seconds."""
         clock = Clock()

@@ -86,7 +86,7 @@ class Listener(Closable):
         self._knocks: dict[_Door, Task[None]] = {}
         self._accepting = False
         self._exhausted = False
-        self._alone = 0
+        self._alone = 0  # so many connections are taken to come alone; see ALONE
 
     @classmethod
     def _joining(cls, listeners: Iterable[Listener]) -> Listener:
@@ -136,7 +136,11 @@ class Listener(Closable):
                 while self._ready:
                     transport = self._try(self._ready[0])
                     if transport is not None:
-                        self._leave_door()
+                        if self._alone:
+                            self._alone -= 1
+                            self._ready.popleft()
+                        elif len(self._ready) > 1:
+                            self._ready.rotate()  # a crowd at one door does not block the others
                         return transport
                     if self._exhausted:
                         yield from sleep(PAUSE)
@@ -153,20 +157,13 @@ class Listener(Closable):
             knock.cancel()
         self._ready.extend(self._doors)  # whoever accepts runs into a closed socket
 
-    def _leave_door(self) -> None:
-        """Choose where to try next, after a connection."""
-        if len(self._ready) > 1:
-            self._ready.rotate()  # a crowd at one door does not block the others
-        elif self._alone and len(self._doors) == 1:
-            self._alone -= 1
-            self._ready.popleft()
-
     def _try(self, door: _Door) -> SocketTransport | None:
         try:
             sock, address = door.accept()
         except BlockingIOError:
             self._ready.popleft()
-            self._alone = ALONE
+            if len(self._doors) == 1:
+                self._alone = ALONE
             return None
         except OSError as error:
             if self.closed:
@@ -234,7 +231,7 @@ class _Door:
         self.sock = sock
         self.watch = Watch(sock.fileno())
         self._name = format_address(sock.getsockname())
-        self._kind = int(sock.family), int(sock.type), sock.proto
+        self._family, self._type, self._proto = int(sock.family), int(sock.type), sock.proto
 
     def accept(self) -> tuple[socket.socket, Address]:
         """Do as `socket.socket.accept`, which works out its own family and type each time.
@@ -243,7 +240,7 @@ class _Door:
         (benchmarks/accept).
         """
         number, address = self.sock._accept()  # type: ignore[attr-defined]  # as accept() does
-        return socket.socket(*self._kind, fileno=number), address
+        return socket.socket(self._family, self._type, self._proto, number), address
 
     @property
     def closed(self) -> bool:

@@ -321,8 +321,7 @@ class SocketTransport(Closable):
         self._ready = True  # rule 4
         if self._watch is not None:
             self._watch.forget()
-        if self._sock.fileno() >= 0:
-            self._sock.close()
+        self._sock.close()
 
     def detach(self) -> socket.socket:
         """Give the socket away, still open and non-blocking; the transport is closed thereby.
@@ -375,8 +374,11 @@ class SocketTransport(Closable):
         return f"<SocketTransport to {format_address(self.peer_address)} {state}>"
 
     def __del__(self) -> None:
-        sock = getattr(self, "_sock", None)
-        if sock is None or sock.fileno() < 0:
+        try:
+            sock = self._sock
+        except AttributeError:  # `__init__` refused it
+            return
+        if sock.fileno() < 0:
             return
         text = f"{self!r} was dropped without a close"
         warnings.warn(text, ResourceWarning, stacklevel=2, source=self)

@@ -132,7 +132,9 @@ class DescriptorHandle(Handle):
         *args: *Ts,
     ) -> None:
         """Bind ``callback`` to ``args``; ``withdrawn`` is where a cancelled handle goes."""
-        Handle.__init__(self, callback, *args)
+        # As in Handle, without a call: each connection has one (benchmarks/accept).
+        call: Callable[..., object] = partial(callback, *args) if args else callback
+        self._call = call
         self._fd = fd
         self._withdrawn = withdrawn
 

@@ -39,6 +39,8 @@ A poll costs as much as four callbacks. Tasks that only wake each other (benchma
 spawn and join, a queue of size 1) cost a sixth less for it.
 """
 
+NO_TURNS = repeat(None, 0)
+
 
 class Iteration(Scheduling):
     """The rounds of an event loop; see :class:`tulip_poll.EventLoop`.
@@ -162,16 +164,17 @@ class Iteration(Scheduling):
     def _poll(self, limit: float | None) -> None:
         """Do steps 1 to 3; ``limit`` is the most seconds to wait."""
         ready, timers = self._ready, self._timers
+        heap = timers.heap
         self._rounds += 1
         self._poll_now = self._stopping
         if ready or self._stopping:
             limit = 0
-        elif (deadline := timers.next_deadline()) is not None:
+        elif heap and (deadline := timers.next_deadline()) is not None:
             wait = deadline - self._clock()
             limit = wait if limit is None or wait < limit else limit
         ready.extend(self._pollster.poll(limit))
         self.polled_at = now = self._clock()
-        if timers.heap:
+        if heap and heap[0][0] <= now:
             timers.move_due(now, ready)
 
     def _run_queue(self, *, once: bool = False) -> None:
@@ -184,12 +187,13 @@ class Iteration(Scheduling):
         call_timed = None if self._slow_seconds is None else self._call_timed
         popleft = ready.popleft
         entry: QueueEntry = NOBODY
-        turns = repeat(None, 0)
+        turns = NO_TURNS
         budget = POLL_AFTER
         try:
             while True:
                 if withheld:
                     self._give_back()
+                self._left = 0
                 count = len(ready) if arrange is None else self._arranged(arrange)
                 budget -= count
                 turns = repeat(None, count)
@@ -203,14 +207,16 @@ class Iteration(Scheduling):
                         call_timed(entry)
                 if not ready or budget <= 0 or once or self._poll_now:
                     break
-        except Exception as error:
-            _explain(error, entry)
+        except BaseException as error:
             # What is left of the snapshot comes first in the next round.
+            self._left = length_hint(turns)
+            if not isinstance(error, Exception):
+                raise
+            _explain(error, entry)
             if self.exception_handler is None:
                 raise
             self.exception_handler(error, entry)
         finally:
-            self._left = length_hint(turns)
             self._callbacks += POLL_AFTER - budget - self._left
             # Since Python 3.12 the traceback of what a callback raised holds this frame: it must
             # not hold the callback, whose object may keep the exception.

@@ -154,7 +154,7 @@ class Pollster(ABC):
             TypeError: ``fd`` is not a descriptor.
             ValueError: ``fd`` is out of range, or a closed object.
         """
-        number = number_of(fd)
+        number = fd if type(fd) is int and 0 <= fd <= HIGHEST else number_of(fd)
         if self._withdrawn:
             self._drop_withdrawn()
         handles: list[Handle] = []

@@ -7,7 +7,7 @@ wants removes it. That is also why a Watch must be told before its descriptor is
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 from weakref import ref
 
 from tulip_poll import ClosedError, WrongThreadError
@@ -80,7 +80,7 @@ class Watch:
                 raise BusyError(f"descriptor {fd} is already watched by {stale!r}")
             stale.forget()
         context.watches[fd] = self
-        self._loop = context.eventloop
+        self._loop = context.loop or context.eventloop
         self._fd = fd
         self._thread = get_ident()
         # For the waits of block_r and block_w: the socket object that the registration is kept
@@ -157,19 +157,25 @@ class Watch:
 
         Call it before the descriptor is closed. Calling it again does nothing.
         """
-        if self._fd < 0:
+        fd = self._fd
+        if fd < 0:
             return
-        fd, self._fd = self._fd, -1
+        self._fd = -1
         del self._undo
-        if self._context.watches.get(fd) is self:
-            del self._context.watches[fd]
+        watches = self._context.watches
+        if watches.get(fd) is self:
+            del watches[fd]
         if self._reading or self._writing:
             self._loop.parked -= self._parked_r + self._parked_w
             self._loop.forget(fd)
             self._reading = self._writing = self._parked_r = self._parked_w = False
-        reader, writer = self._reader, self._writer
+        if self._reader is not None or self._writer is not None:
+            self._tell_those_who_wait(fd)
+
+    def _tell_those_who_wait(self, fd: int) -> None:
+        waiting = self._reader, self._writer
         self._reader = self._writer = None
-        for task in (reader, writer):
+        for task in waiting:
             if task is not None:
                 told = f"descriptor {fd} was closed while {task.name!r} waited on it"
                 task._throw(ClosedError(told))
@@ -180,12 +186,14 @@ class Watch:
         self.forget()
 
     def _register_reader(self) -> None:
-        self._check_open()
+        if self._fd < 0:
+            self._refuse_closed()
         self._loop.add_reader(self._fd, self._on_readable)
         self._reading = True
 
     def _register_writer(self) -> None:
-        self._check_open()
+        if self._fd < 0:
+            self._refuse_closed()
         self._loop.add_writer(self._fd, self._on_writable)
         self._writing = True
 
@@ -232,14 +240,13 @@ class Watch:
         self._parked_w = True
         self._loop.parked += 1
 
-    def _check_open(self) -> None:
+    def _refuse_closed(self) -> NoReturn:
         if self._over:
             raise ClosedError(
                 "the run in which this descriptor was first waited for is over: what was opened "
                 "in one run cannot be used in the next"
             )
-        if self._fd < 0:
-            raise ClosedError("this descriptor was closed")
+        raise ClosedError("this descriptor was closed")
 
     def _refusal(self, holder: "Task[Any] | None", direction: str) -> Exception:
         if get_ident() != self._thread:

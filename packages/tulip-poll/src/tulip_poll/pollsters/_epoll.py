@@ -81,7 +81,7 @@ class EpollPollster(Pollster):
         # CPython rounds the seconds up to milliseconds, away from zero. Room for one event
         # per handle is never too little: what does not fit comes with the next poll.
         room = len(readers) + len(writers) or 1
-        events = self._epoll.poll(bounded(timeout), room)
+        events = self._epoll.poll(timeout if timeout is None else bounded(timeout), room)
         if self._suspects:
             events = self._without_ghosts(events)
         ready: list[Handle] = []
@@ -152,7 +152,7 @@ class EpollPollster(Pollster):
 
     def _enter(self, fd: int, wanted: int) -> None:
         """Make an entry for ``fd``, or find that one of the same file was left there."""
-        if len(self._suspects) > FEW and len(self._suspects) > FEW + self.pollable():
+        if self._suspects and len(self._suspects) > FEW + self.pollable():
             self._rebuild()
         try:
             self._epoll.register(fd, EVENTS[wanted])
@@ -161,7 +161,7 @@ class EpollPollster(Pollster):
 
     @override
     def _detach(self, fd: int, _direction: int, /) -> None:
-        left = self._interest(fd)
+        left = (READ if fd in self._readers else 0) | (WRITE if fd in self._writers else 0)
         try:
             if left:
                 self._epoll.modify(fd, EVENTS[left])
