@@ -48,8 +48,9 @@ OF_ONE_CONNECTION = {
 
 ALONE = 8
 """So many connections are taken to have come alone after one that did: the next wait, and not a
-failed accept, finds out. Such a failure costs some 3 microseconds of the 50 that a connection takes
-(benchmarks/accept); a crowd that comes meanwhile costs one poll for each of the eight."""
+failed accept, finds out. Such a failure costs 4.6 microseconds of the 45 that a connection takes
+(benchmarks/accept): the kernel makes a socket before it looks whether somebody is there. A crowd
+that comes meanwhile costs one poll for each of the eight."""
 
 PAUSE = 0.1
 """Seconds to wait after any other error, such as when descriptors have run out: long enough for
@@ -144,7 +145,12 @@ class Listener(Closable):
                         return transport
                     if self._exhausted:
                         yield from sleep(PAUSE)
-                yield from self._wait()
+                if len(self._doors) == 1:
+                    self._doors[0].watch.block_r()
+                    yield
+                    self._ready.append(self._doors[0])
+                else:
+                    yield from self._wait_for_any()
         finally:
             self._accepting = False
 
@@ -159,7 +165,7 @@ class Listener(Closable):
 
     def _try(self, door: _Door) -> SocketTransport | None:
         try:
-            sock, address = door.accept()
+            number, address = door.sock._accept()  # type: ignore[attr-defined]  # see _Door
         except BlockingIOError:
             self._ready.popleft()
             if len(self._doors) == 1:
@@ -174,6 +180,7 @@ class Listener(Closable):
             self._bear(error)
             return None
         self._exhausted = False
+        sock = socket.SocketType(door.family, door.type, door.proto, number)
         return SocketTransport._accepted(sock, address)
 
     def _bear(self, error: OSError) -> None:
@@ -187,13 +194,8 @@ class Listener(Closable):
             self._exhausted = True
 
     @coroutine
-    def _wait(self) -> Gen[None]:
-        """Wait until somebody is at a door."""
-        if len(self._doors) == 1:
-            self._doors[0].watch.block_r()
-            yield
-            self._ready.append(self._doors[0])
-            return
+    def _wait_for_any(self) -> Gen[None]:
+        """Wait until somebody is at one of several doors."""
         # A task suspends on one thing at a time: one more task waits at each door, and stays
         # there between calls.
         for door in self._doors:
@@ -224,23 +226,19 @@ class Listener(Closable):
 
 
 class _Door:
-    """One listening socket and its readiness."""
+    """One listening socket and its readiness, and the kind of the sockets that it gives.
+
+    `socket.socket.accept` works out family and type each time, as members of enumerations, which
+    takes longer than to make a socket object; and what it makes has an ``__init__`` and a ``close``
+    in Python. A connection's socket is of the class below, all in C (benchmarks/accept).
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.watch = Watch(sock.fileno())
         self._name = format_address(sock.getsockname())
-        self._family, self._type, self._proto = int(sock.family), int(sock.type), sock.proto
-
-    def accept(self) -> tuple[socket.socket, Address]:
-        """Do as `socket.socket.accept`, which works out its own family and type each time.
-
-        To look those up, members of enumerations, took longer than to make the socket object
-        (benchmarks/accept).
-        """
-        number, address = self.sock._accept()  # type: ignore[attr-defined]  # as accept() does
-        return socket.socket(self._family, self._type, self._proto, number), address
+        self.family, self.type, self.proto = int(sock.family), int(sock.type), sock.proto
 
     @property
     def closed(self) -> bool:

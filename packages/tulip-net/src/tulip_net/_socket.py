@@ -2,9 +2,11 @@
 
 The rules that hold here:
 
-1. A receive is tried at once only when there is likely to be something: at first, and after one
-   that filled its limit. After a short one the kernel has no more, and a failed ``recv`` costs
-   about a microsecond, so the task waits first.
+1. A receive is tried at once only when there is likely to be something: after one that filled its
+   limit. After a short one the kernel has no more. At first nobody knows: a client has asked for
+   nothing yet, and of a new client the server mostly hears a moment later. A failed ``recv`` costs
+   1.2 microseconds, and a wait no more than the registration that all but the shortest connections
+   need anyway (benchmarks/accept).
 2. A send is tried at once: the kernel's buffer nearly always has room.
 3. Every byte counted by ``unsent`` has not left; every other one has.
 4. Receiving on a closed transport runs into the closed socket, so that the ordinary path needs no
@@ -79,13 +81,13 @@ class SocketTransport(Closable):
         self._begin(sock, peer_address)
 
     @classmethod
-    def _accepted(cls, sock: socket.socket, peer_address: Address) -> SocketTransport:
+    def _accepted(cls, sock: socket.SocketType, peer_address: Address) -> SocketTransport:
         """Return a transport over what ``accept`` gave, which needs no more questions."""
         transport = cls.__new__(cls)
         transport._begin(sock, peer_address)
         return transport
 
-    def _begin(self, sock: socket.socket, peer_address: Address | None) -> None:
+    def _begin(self, sock: socket.SocketType, peer_address: Address | None) -> None:
         sock.setblocking(False)
         self._watch: Watch | None = None
         self._sock = sock
@@ -336,7 +338,7 @@ class SocketTransport(Closable):
         sock.setblocking(False)
         return sock
 
-    def _let_go(self) -> socket.socket:
+    def _let_go(self) -> socket.SocketType:
         """Give up the socket, which the caller detaches: the transport is closed by that."""
         if self.closed:
             raise ClosedError(f"{self!r} has no socket any more")

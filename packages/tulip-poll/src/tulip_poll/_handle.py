@@ -129,7 +129,7 @@ class DescriptorHandle(Handle):
         withdrawn: "deque[DescriptorHandle]",
         fd: int,
         callback: Callable[[*Ts], object],
-        *args: *Ts,
+        args: tuple[*Ts],
     ) -> None:
         """Bind ``callback`` to ``args``; ``withdrawn`` is where a cancelled handle goes."""
         # As in Handle, without a call: each connection has one (benchmarks/accept).

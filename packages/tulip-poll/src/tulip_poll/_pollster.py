@@ -89,7 +89,7 @@ class Pollster(ABC):
                 file). Nothing was changed.
             ClosedError: The pollster was closed.
         """
-        return self._add(self._readers, READ, fd, callback, *args)
+        return self._add(self._readers, READ, fd, callback, args)
 
     def add_writer(
         self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
@@ -98,7 +98,7 @@ class Pollster(ABC):
 
         As :meth:`add_reader`, in the other direction; the two do not touch each other.
         """
-        return self._add(self._writers, WRITE, fd, callback, *args)
+        return self._add(self._writers, WRITE, fd, callback, args)
 
     def remove_reader(self, fd: FileDescriptor) -> bool:
         """Stop watching a descriptor for input, and cancel the handle.
@@ -205,7 +205,7 @@ class Pollster(ABC):
         direction: int,
         fd: FileDescriptor,
         callback: Callable[[*Ts], object],
-        *args: *Ts,
+        args: tuple[*Ts],
     ) -> Handle:
         number = fd if type(fd) is int and 0 <= fd <= HIGHEST else number_of(fd)
         if self._closed:
@@ -214,7 +214,7 @@ class Pollster(ABC):
             raise TypeError(f"descriptor {number} needs a callback, got {callback!r}")
         if self._withdrawn:
             self._drop_withdrawn()
-        handle = DescriptorHandle(self._withdrawn, number, callback, *args)
+        handle = DescriptorHandle(self._withdrawn, number, callback, args)
         self._attach(number, direction)
         replaced = book.get(number)
         book[number] = handle
