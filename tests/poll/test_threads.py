@@ -323,3 +323,28 @@ def test_two_threads_run_two_loops_with_the_same_code(facility: Facility) -> Non
     for thread in threads:
         thread.join()
     assert results == {"a": 200, "b": 200}
+
+
+@pytest.mark.parametrize("callbacks", [1, 100, 1000])
+def test_a_loop_that_is_never_idle_lets_other_threads_run(loop: EventLoop, callbacks: int) -> None:
+    """Without that, a thread waited a million callbacks for each of its turns."""
+    most = 2_000_000
+    count = 0
+
+    def work() -> None:
+        for _ in range(20):
+            time.sleep(1e-6)  # gives the interpreter's lock away, and wants it back
+
+    def spin() -> None:
+        nonlocal count
+        count += 1
+        if thread.is_alive() and count < most:
+            loop.call_soon(spin)
+
+    thread = threading.Thread(target=work)
+    for _ in range(callbacks):
+        loop.call_soon(spin)
+    thread.start()
+    loop.run()
+    thread.join()
+    assert count < most

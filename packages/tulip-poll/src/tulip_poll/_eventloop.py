@@ -34,7 +34,9 @@ class EventLoop(Iteration):
     4. Run what is in the queue at this moment, first come, first served. What callbacks add
        from here on waits for the next round.
 
-    So no callback can starve descriptors or timers, whatever it schedules.
+    So no callback can starve descriptors or timers, whatever it schedules. Nor other threads: a
+    loop that is never idle stands aside for a moment every 5 ms
+    (`sys.getswitchinterval`), if there are any.
 
     A loop belongs to the thread that calls into it first; making it is no call. From every
     other thread all methods raise ``WrongThreadError``, except ``call_soon_threadsafe`` and

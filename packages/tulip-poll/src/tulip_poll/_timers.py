@@ -54,7 +54,7 @@ class TimerQueue:
         heap = self.heap
         while heap:
             when, _, handle = heap[0]
-            if not handle.cancelled:
+            if handle._cancelled_timers is not None:  # it was not cancelled; read in each round
                 return when
             heappop(heap)
             self._dead[0] -= 1

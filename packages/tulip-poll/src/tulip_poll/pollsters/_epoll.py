@@ -22,7 +22,7 @@ from typing import Protocol, final
 
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
-from tulip_poll._pollster import READ, WRITE, Pollster, bounded, refused
+from tulip_poll._pollster import LONGEST_WAIT, READ, WRITE, Pollster, bounded, refused
 from tulip_poll._typing import override
 
 # From the kernel's include/uapi/linux/eventpoll.h; the same on every architecture.
@@ -78,10 +78,12 @@ class EpollPollster(Pollster):
         if self._withdrawn:
             self._drop_withdrawn()
         readers, writers = self._readers, self._writers
+        if timeout is not None and not (type(timeout) is float and 0 <= timeout <= LONGEST_WAIT):
+            timeout = bounded(timeout)
         # CPython rounds the seconds up to milliseconds, away from zero. Room for one event
         # per handle is never too little: what does not fit comes with the next poll.
         room = len(readers) + len(writers) or 1
-        events = self._epoll.poll(timeout if timeout is None else bounded(timeout), room)
+        events = self._epoll.poll(timeout, room)
         if self._suspects:
             events = self._without_ghosts(events)
         ready: list[Handle] = []
