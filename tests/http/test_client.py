@@ -244,18 +244,19 @@ async def test_iterates_over_what_is_read() -> None:
     server = await start_server()
     async with Client() as client:
         response = await client.get(server.url("/chunked?count=2"))
-        assert [chunk async for chunk in response.iter_bytes()] == [b"line 0\nline 1\n"]
-        assert [len(chunk) async for chunk in response.iter_bytes(5)] == []
-        response = await client.get(server.url("/chunked?count=2"))
-        assert [chunk async for chunk in response.iter_bytes(5)] == [b"line ", b"0\nlin", b"e 1\n"]
-        with pytest.raises(ValueError, match="at least 1 byte, got 0"):
-            assert not [chunk async for chunk in response.iter_raw(0)]
-        response = await client.get(server.url("/chunked?count=2"))
-        assert [chunk async for chunk in response.iter_raw(14)] == [b"line 0\nline 1\n"]
-        response = await client.get(server.url("/chunked?count=2"))
-        assert [text async for text in response.iter_text()] == ["line 0\nline 1\n"]
-        response = await client.get(server.url("/chunked?count=2"))
-        assert [line async for line in response.iter_lines()] == ["line 0", "line 1"]
+        async with client.stream("GET", server.url("/chunked?count=2")) as streamed:
+            await streamed.read()
+        for each in (response, response, streamed):  # as often as one likes, and from the beginning
+            assert [chunk async for chunk in each.iter_bytes()] == [b"line 0\nline 1\n"]
+            assert [chunk async for chunk in each.iter_bytes(5)] == [b"line ", b"0\nlin", b"e 1\n"]
+            assert [chunk async for chunk in each.iter_raw(14)] == [b"line 0\nline 1\n"]
+            assert [text async for text in each.iter_text()] == ["line 0\nline 1\n"]
+            assert [line async for line in each.iter_lines()] == ["line 0", "line 1"]
+            with pytest.raises(ValueError, match="at least 1 byte, got 0"):
+                assert not [chunk async for chunk in each.iter_raw(0)]
+        async with client.stream("GET", server.url("/chunked?count=2")) as streamed:
+            assert [chunk async for chunk in streamed.iter_bytes(10)] == [b"line 0\nlin", b"e 1\n"]
+            assert [chunk async for chunk in streamed.iter_bytes(10)] == []  # nobody kept it
     await server.stop()
 
 

@@ -18,6 +18,7 @@ from tests.opponents.nginx import Nginx
 from tulip_http import Client, DecodingError, Limits, ResponseTooLarge
 from tulip_http.bodies import _decode
 from tulip_http.bodies._decode import BodyDecoder, accepted_codings, decode_whole, decoder_for
+from tulip_http.bodies._pieces import Pieces
 
 TEXT = b"a line of text, again and again\n" * 500 + random.Random(1).randbytes(20_000)
 
@@ -239,3 +240,21 @@ async def test_nginx_compresses(nginx: Nginx) -> None:
         response = await client.get(nginx.url("/gzip/page.html"))
         assert response.headers["content-encoding"] == "gzip"
         assert response.content == (nginx.site / "page.html").read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pieces_of_one_size_whatever_they_are_cut_from(seed: int) -> None:
+    luck = random.Random(seed)
+    data = luck.randbytes(luck.choice([0, 1, 500, 3000]))
+    size = luck.choice([1, 7, 64, 500, 4096])
+    pieces = Pieces(size)
+    cut: list[bytes] = []
+    at = 0
+    while at < len(data):
+        step = luck.choice([1, 6, 7, 8, 63, 500, 2000])
+        cut.extend(pieces.cut(data[at : at + step]))
+        assert sum(map(len, cut)) == min(at + step, len(data)) // size * size  # none is held back
+        at += step
+    cut.extend(pieces.rest())
+    assert b"".join(cut) == data
+    assert {len(piece) for piece in cut[:-1]} <= {size}

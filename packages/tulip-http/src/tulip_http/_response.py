@@ -11,7 +11,7 @@ from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
-from tulip_http.bodies._text import charset_of
+from tulip_http.bodies._text import charset_of, lines_of
 from tulip_net import Closable, Coroutine, Transport
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ class Response(Closable):
     whole, or take pieces: ``while chunk := (yield from response.read_chunk())``, or ``async for
     chunk in response.iter_bytes()``. Such a response occupies a connection until its body was read
     to the end or it is closed; leaving ``with`` or ``async with`` closes it, and never waits.
+
+    A body that was read whole can be iterated over as often as one likes, from its beginning each
+    time; of another, each piece comes once.
 
     Attributes:
         status_code: Three digits, such as 200.
@@ -250,19 +253,28 @@ class Response(Closable):
         Args:
             chunk_size: Bytes of each piece but the last; None for pieces as they come.
         """
-        return _cut(self.read_chunk, chunk_size)
+        return self._cut(self.read_chunk, chunk_size)
 
     def iter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body's pieces still encoded; see `iter_bytes`."""
-        return _cut(self.read_raw, chunk_size)
+        return self._cut(self.read_raw, chunk_size)
 
     async def iter_text(self) -> AsyncIterator[str]:
         """Iterate over the body as text, in pieces as they come: ``async for``."""
+        if self._at_hand() is not None:
+            if text := self.text:
+                yield text
+            return
         while text := await self.read_text():
             yield text
 
     async def iter_lines(self) -> AsyncIterator[str]:
         """Iterate over the body's lines, without their ends: ``async for``."""
+        content = self._at_hand()
+        if content is not None:
+            for line_at_hand in lines_of(content, self.encoding):
+                yield line_at_hand
+            return
         while (line := await self.read_line()) is not None:
             while line is not None:
                 yield line
@@ -301,6 +313,22 @@ class Response(Closable):
             content = self._body.content
         return content
 
+    async def _cut(
+        self, read: Callable[[], Coroutine[bytes]], chunk_size: int | None
+    ) -> AsyncIterator[bytes]:
+        """Iterate over the body, or over what ``read`` gives of it, in pieces of one size."""
+        pieces = Pieces(chunk_size)
+        content = self._at_hand()
+        if content is not None:
+            for piece in pieces.cut(content) if content else ():
+                yield piece
+        else:
+            while chunk := await read():
+                for piece in pieces.cut(chunk):
+                    yield piece
+        for piece in pieces.rest():
+            yield piece
+
     def _line_nowait(self) -> str | None:
         return self._streamed().line_nowait()
 
@@ -316,19 +344,3 @@ class Response(Closable):
     @override
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.reason_phrase} for {self.url.shown}>"
-
-
-async def _cut(
-    read: Callable[[], Coroutine[bytes]], chunk_size: int | None
-) -> AsyncIterator[bytes]:
-    """Iterate over what ``read`` gives, in pieces of one size."""
-    if chunk_size is None:
-        while chunk := await read():
-            yield chunk
-        return
-    pieces = Pieces(chunk_size)
-    while chunk := await read():
-        for piece in pieces.cut(chunk):
-            yield piece
-    for piece in pieces.rest():
-        yield piece

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._errors import HTTPStatusError
 from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
-from tulip_http.bodies._text import LineSplitter
+from tulip_http.bodies._text import lines_of
 from tulip_net import Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-_SLICE: Final = 65536  # how much of a body that is here becomes lines at once, to bound memory
 
 
 @final
@@ -167,7 +165,7 @@ class SyncResponse:
         """Iterate over the body's lines, without their ends."""
         content = self.response._at_hand()
         if content is not None:
-            yield from _lines(content, self.encoding)
+            yield from lines_of(content, self.encoding)
             return
         while (line := self._call(self.response.read_line)) is not None:
             while line is not None:
@@ -231,13 +229,3 @@ class SyncResponse:
     @override
     def __repr__(self) -> str:
         return f"<SyncResponse{repr(self.response).removeprefix('<Response')}"
-
-
-def _lines(content: bytes, encoding: str) -> Iterator[str]:
-    splitter = LineSplitter(encoding)
-    for at in range(0, len(content), _SLICE):
-        splitter.feed(content[at : at + _SLICE])
-        while splitter.lines:
-            yield splitter.lines.popleft()
-    splitter.feed(b"")
-    yield from splitter.lines

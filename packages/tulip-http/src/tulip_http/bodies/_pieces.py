@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import final
 
 
@@ -23,16 +23,22 @@ class Pieces:
         self._held = bytearray()
 
     def cut(self, data: bytes) -> Iterable[bytes]:
-        """Return the pieces that ``data`` completes."""
-        size = self._size
-        if size is None:
-            return (data,)
+        """Iterate over the pieces that ``data`` completes; to be used up before the next call."""
+        return (data,) if self._size is None else self._cut(data, self._size)
+
+    def _cut(self, data: bytes, size: int) -> Iterator[bytes]:
         held = self._held
-        held += data
-        whole = len(held) - len(held) % size
-        pieces = [bytes(held[at : at + size]) for at in range(0, whole, size)]
-        del held[:whole]
-        return pieces
+        begun = -len(held) % size if held else 0  # what the piece that was begun is short of
+        if begun:
+            held += data[:begun]
+            if len(held) < size:
+                return
+            yield bytes(held)
+            held.clear()
+        end = len(data) - (len(data) - begun) % size
+        for at in range(begun, end, size):
+            yield data[at : at + size]
+        held += data[end:]
 
     def rest(self) -> Iterable[bytes]:
         """Return the last piece, if something is left for one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, final
 
 from tulip_http._typing import override
@@ -14,6 +15,7 @@ _MARKS: Final = {
     "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
 }
 _LONGEST_NAME: Final = 40  # RFC 2978 section 2.3
+_SLICE: Final = 65536  # how much of a body becomes lines at once
 _NO_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape"})
 
 
@@ -47,6 +49,17 @@ class LineSplitter:
         pieces = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._rest.append(pieces.pop() + held)
         self.lines.extend(pieces)
+
+
+def lines_of(content: bytes, encoding: str) -> Iterator[str]:
+    """Iterate over the lines of a body that is here, without having all of them in memory."""
+    splitter = LineSplitter(encoding)
+    for at in range(0, len(content), _SLICE):
+        splitter.feed(content[at : at + _SLICE])
+        while splitter.lines:
+            yield splitter.lines.popleft()
+    splitter.feed(b"")
+    yield from splitter.lines
 
 
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
