@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.http.corpora import ResponseCase, response_cases
 from tulip_http._errors import RemoteProtocolError
 from tulip_http._headers import Headers
-from tulip_http.wire._http1 import ResponseParser, serialize_chunk, serialize_head
+from tulip_http.wire._http1 import ResponseParser
+from tulip_http.wire._serialize import serialize_chunk, serialize_head
 
 
 def parse(pieces: Iterable[bytes], method: str = "GET", *, eof: bool = False) -> ResponseParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from tulip_http._upload import Upload
-from tulip_http.wire._http1 import serialize_head
+from tulip_http.wire._serialize import serialize_head
 
 if TYPE_CHECKING:
     from tulip_http._alarm import Clock, Timer

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
-from tulip_http.wire._http1 import serialize_chunk, serialize_last_chunk
+from tulip_http.wire._serialize import serialize_chunk, serialize_last_chunk
 from tulip_net import BrokenError, ClosedError, Task, Transport, create_task
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the client's side, without I/O: a request becomes bytes, bytes become a response.
+"""HTTP/1.1 on the client's side, without I/O: bytes become a response.
 
 The rules of this file:
 
@@ -19,7 +19,6 @@ Source: RFC 9112; RFC 9110 section 15.2 (interim responses), 6.4.1 (responses wi
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from typing import Final, final
 
 import httptools
@@ -36,35 +35,6 @@ MAX_HEAD_BYTES: Final = 65536
 MAX_HEAD_FIELDS: Final = 256
 # Methods whose answer may announce a body that does not come: llhttp cannot be told.
 _WITHOUT_BODY: Final = frozenset({"HEAD", "CONNECT"})
-
-
-def serialize_head(method: str, target: str, host: str | None, fields: bytes) -> bytes:
-    """Return the bytes of a request's head.
-
-    Args:
-        method: A token, checked by `Request`.
-        target: Path and query, escaped.
-        host: Value of the Host field, or None where ``fields`` has one. It comes first, as RFC 9110
-            section 7.2 asks.
-        fields: The other fields, each with its line end.
-    """
-    return _first_lines(method, target, host) + fields + b"\r\n"
-
-
-@lru_cache(maxsize=1024)  # the same URL is asked for again and again: 0.1 us, not 0.6
-def _first_lines(method: str, target: str, host: str | None) -> bytes:
-    line = f"{method} {target} HTTP/1.1\r\n"
-    return (line if host is None else f"{line}Host: {host}\r\n").encode("latin-1")
-
-
-def serialize_chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body (RFC 9112 section 7.1); ``data`` must not be empty."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def serialize_last_chunk(trailers: bytes = b"") -> bytes:
-    """Return what ends a chunked body: trailer fields, each with its line end, or none."""
-    return b"0\r\n%b\r\n" % trailers
 
 
 class _Excess(Exception):  # noqa: N818 - a signal, not an error
