@@ -4,7 +4,8 @@ What a round does is written in the docstring of :class:`tulip_poll.EventLoop`, 
 is the part without descriptors. Rules:
 
 - All waiting is one call of ``pollster.poll``, and all time comes from the clock given, so a
-  virtual clock needs to replace nothing else.
+  virtual clock needs to replace nothing else. (That other threads have their turn is a matter of
+  the interpreter, and of real time.)
 """
 
 from collections import deque
