@@ -1,11 +1,17 @@
 """Look-ups that never end, in processes of their own, which must end all the same."""
 
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections.abc import Callable
 
 import pytest
+
+from tulip_net._lookups import Lookups, Outcome, Question
+from tulip_net._typing import override
 
 ENDLESS = """
 import os, socket, sys, threading, time
@@ -81,3 +87,62 @@ def test_a_forked_process_begins_anew() -> None:
         assert os.waitpid(child, 0)[1] == 0
     """)
     assert shown == "80\n"
+
+
+class Counting:
+    """Is told an outcome, and counts how often it is compared with another."""
+
+    compared = 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        raise AssertionError("it was forgotten")
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        Counting.compared += 1
+        return self is other
+
+    @override
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class CountingName(str):
+    """A name that counts how often it is compared with another."""
+
+    __slots__ = ()
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        Counting.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["one name", "many names"])
+def test_a_thousand_are_forgotten_without_a_look_at_each_other(
+    monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    """As when all who wait are cancelled: measured in comparisons, not in seconds."""
+    go, ended = threading.Event(), threading.Event()
+
+    def endless(*_arguments: object, **_options: object) -> object:
+        go.wait(10)
+        raise socket.gaierror("nobody knows")
+
+    monkeypatch.setattr(socket, "getaddrinfo", endless)
+    lookups = Lookups(most=1)
+    lookups.ask(("first", 80, 0, 0, 0, 0), lambda _: ended.set())
+    waiting: list[tuple[Question, Callable[[Outcome], None]]] = [
+        ((CountingName("same" if same else f"host{number}"), 80, 0, 0, 0, 0), Counting())
+        for number in range(1000)
+    ]
+    for question, tell in waiting:
+        lookups.ask(question, tell)
+    Counting.compared = 0
+    for question, tell in reversed(waiting):
+        lookups.forget(question, tell)
+    assert Counting.compared < 10_000
+    go.set()
+    assert ended.wait(10)

@@ -19,6 +19,7 @@ from tulip_sched import (
     current_task,
     run,
     sleep,
+    wait_all,
 )
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -231,15 +232,38 @@ def test_waiting_for_a_task_that_was_never_started_is_refused() -> None:
 def test_cancelling_a_wait_leaves_the_task_and_no_callback(virtual: Virtual) -> None:
     async def main() -> None:
         task = create_task(give(1, 5))
-        waiter = create_task(task.wait())
+        waiters = [create_task(task.wait()) for _ in range(3)]
         await sleep(1)
-        assert len(task._joiners or ()) == 1
-        waiter.cancel()
-        assert not task._joiners
+        assert [task._joiner, *(task._more_joiners or ())] == waiters
+        for waiter in waiters:
+            waiter.cancel()
+        assert [task._joiner, *(task._more_joiners or ())] == [None]
         assert await task == 1
 
     run(main())
     assert virtual.now == 5
+
+
+def test_those_who_wait_for_a_task_go_on_in_the_order_in_which_they_came(
+    virtual: Virtual,
+) -> None:
+    async def main() -> None:
+        task = create_task(give(1, 5))
+        order: list[str] = []
+
+        async def wait(name: str) -> None:
+            await task.wait()
+            order.append(name)
+
+        waiters = {name: create_task(wait(name)) for name in "abcd"}
+        await sleep(1)
+        waiters["c"].cancel()
+        waiters["a"].cancel()
+        waiters["e"] = create_task(wait("e"))
+        await wait_all(waiters.values())
+        assert order == ["b", "d", "e"]
+
+    run(main())
 
 
 def test_cancelling_before_the_start_runs_nothing_and_warns_of_nothing() -> None:

@@ -9,6 +9,7 @@ seconds and more. The rules that hold here:
 4. Nobody waits for a look-up that was cancelled: neither the loop, nor the end of the run, nor the
    end of the process.
 5. A thread ends when no question is left: starting one takes less than a look-up does.
+6. Asking and forgetting take the same time however many wait: thousands may be cancelled at once.
 
 Source: resolv.conf(5), ``timeout`` and ``attempts``.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock, Thread
@@ -48,8 +49,9 @@ class Lookups:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = Lock()
-        self._asked: dict[Question, list[Callable[[Outcome], None]]] = {}
-        self._queue: deque[Question] = deque()
+        # In the order in which they came; dictionaries because of rule 6.
+        self._asked: dict[Question, dict[Callable[[Outcome], None], None]] = {}
+        self._queue: OrderedDict[Question, None] = OrderedDict()
         self._threads = 0
 
     def ask(self, question: Question, tell: Callable[[Outcome], None]) -> None:
@@ -60,7 +62,7 @@ class Lookups:
         """
         with self._lock:
             if question in self._asked:
-                self._asked[question].append(tell)
+                self._asked[question][tell] = None
                 return
             if self._threads < self._most:
                 Thread(
@@ -71,17 +73,16 @@ class Lookups:
                 ).start()
                 self._threads += 1
             else:
-                self._queue.append(question)
-            self._asked[question] = [tell]
+                self._queue[question] = None
+            self._asked[question] = {tell: None}
 
     def forget(self, question: Question, tell: Callable[[Outcome], None]) -> None:
         """Do not call ``tell``, unless it is being called already."""
         with self._lock:
-            waiting = self._asked.get(question, [])
-            if tell in waiting:
-                waiting.remove(tell)
+            waiting = self._asked.get(question, {})
+            waiting.pop(tell, None)
             if not waiting and question in self._queue:
-                self._queue.remove(question)
+                del self._queue[question]
                 del self._asked[question]
 
     def _work(self, question: Question) -> None:
@@ -91,7 +92,7 @@ class Lookups:
             outcome = _ask(question)
             with self._lock:
                 waiting = self._asked.pop(question)
-                following = self._queue.popleft() if self._queue else None
+                following = self._queue.popitem(last=False)[0] if self._queue else None
                 self._threads -= following is None
             for tell in waiting:
                 tell(outcome)

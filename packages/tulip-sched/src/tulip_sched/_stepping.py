@@ -61,8 +61,9 @@ class Stepper(QueueEntry, Generic[T]):
         "_done",
         "_error",
         "_exception",
-        "_joiners",
+        "_joiner",
         "_loop",
+        "_more_joiners",
         "_name",
         "_result",
         "_root",
@@ -108,7 +109,9 @@ class Stepper(QueueEntry, Generic[T]):
         self._error: BaseException | None = None
         self._exception: BaseException | None = None
         self._callbacks: list[Callable[[Any], object]] | None = None
-        self._joiners: list[Stepper[Any]] | None = None
+        # Who waits for the end: mostly one. Thousands may come, and give up again, in any order.
+        self._joiner: Stepper[Any] | None = None
+        self._more_joiners: dict[Stepper[Any], None] | None = None
         self._started = self._done = self._cancelled = False
         self._cancel_pending = self._unarmed = False
 

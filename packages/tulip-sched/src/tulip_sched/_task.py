@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from threading import get_ident
 from typing import Any, TypeVar, final
@@ -216,11 +216,17 @@ class Task(Stepper[T]):
         waiter = self._context.current_task if self._started else None
         if waiter is None or waiter is self or get_ident() != self._loop.thread:
             raise self._refusal_of(current_task())
-        if self._joiners is None:
-            self._joiners = [waiter]
-        else:
-            self._joiners.append(waiter)
-        waiter._block(partial(self._joiners.remove, waiter))
+        if self._joiner is None and not self._more_joiners:
+            self._joiner = waiter
+            waiter._block(self._forget_joiner)
+            return
+        if self._more_joiners is None:
+            self._more_joiners = {}
+        self._more_joiners[waiter] = None
+        waiter._block(partial(self._more_joiners.pop, waiter))
+
+    def _forget_joiner(self) -> None:
+        self._joiner = None
 
     def _parent(self) -> Stepper[Any] | None:
         """Return the task in whose group this one runs, else the one that started it."""
@@ -275,8 +281,12 @@ class Task(Stepper[T]):
                 base.ended(self)
         if self._callbacks is not None:
             self._call_back(self._callbacks)
-        if self._joiners is not None:
-            self._resume(self._joiners)
+        if self._joiner is not None:
+            self._resume((self._joiner,))
+            self._joiner = None
+        if self._more_joiners is not None:
+            self._resume(self._more_joiners)
+            self._more_joiners = None
 
     def _call_back(self, callbacks: list[Callable[[Any], object]]) -> None:
         self._callbacks = None
@@ -286,9 +296,8 @@ class Task(Stepper[T]):
             except BaseException as error:  # noqa: BLE001 - handed on to the loop
                 self._context.eventloop.call_soon(_reraise, error)
 
-    def _resume(self, joiners: list[Stepper[Any]]) -> None:
+    def _resume(self, joiners: Iterable[Stepper[Any]]) -> None:
         """Make those runnable that waited for the end."""
-        self._joiners = None
         for waiter in joiners:
             self._loop.schedule_here(waiter)
             waiter._undo = WOKEN
