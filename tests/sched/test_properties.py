@@ -45,8 +45,8 @@ def check(program: list[list[Step]]) -> World:
     assert tokens.made == tokens.taken + tokens.left, "a token was lost, or given twice"
     assert tokens.waiting == 0, "a task that has ended waits still"
     for task in world.tasks:
-        left = task._callbacks or task._joiner or task._more_joiners
-        assert not left, "a callback was left"
+        kept = task._callbacks or task._joiner or task._more_joiners
+        assert not kept, "a callback was left"
     assert rounds < 1000, "the loop turns and turns"
     return world
 
