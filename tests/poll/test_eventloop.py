@@ -470,6 +470,25 @@ class TestExceptions:
             loop.run()
         assert isinstance(caught.value.__cause__, ValueError)
 
+    def test_an_exception_of_the_handler_does_not_keep_the_callback(self, loop: EventLoop) -> None:
+        class Failing:
+            def fail(self) -> None:
+                del self
+                raise ValueError("failed")
+
+        def handler(error: Exception, handle: QueueEntry) -> None:
+            del error, handle
+            raise LookupError("none of my business") from None
+
+        failing = Failing()
+        alive = weakref.ref(failing)
+        loop.exception_handler = handler
+        loop.call_soon(failing.fail)
+        del failing
+        with pytest.raises(LookupError) as caught:
+            loop.run()
+        assert alive() is None, caught
+
     @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
     def test_what_is_no_exception_comes_out_past_the_handler(
         self, loop: EventLoop, error: type[BaseException]

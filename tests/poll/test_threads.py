@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
 
 from tests.poll.facilities import Facility
-from tulip_poll import ClosedError, EventLoop, Handle, WrongThreadError
+from tulip_poll import ClosedError, EventLoop, Handle, WrongThreadError, _iteration
 from tulip_poll._wakeup import Wakeup
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -348,3 +349,94 @@ def test_a_loop_that_is_never_idle_lets_other_threads_run(loop: EventLoop, callb
     loop.run()
     thread.join()
     assert count < most
+
+
+class TestStandingAside:
+    """When a loop lets other threads run: recorded, as a thread may well be lucky without it."""
+
+    @pytest.fixture
+    def moments(self, monkeypatch: pytest.MonkeyPatch, cleanup: ExitStack) -> list[float]:
+        """When a loop stood aside, as `time.monotonic` has it; and there is another thread."""
+        moments: list[float] = []
+        monkeypatch.setattr(_iteration, "sleep", lambda _: moments.append(time.monotonic()))
+        end = threading.Event()
+        thread = threading.Thread(target=end.wait)
+        thread.start()
+        cleanup.callback(thread.join)
+        cleanup.callback(end.set)
+        return moments
+
+    @pytest.mark.parametrize("virtual", [False, True])
+    @pytest.mark.parametrize("work", ["callbacks", "timers", "descriptors", "rounds"])
+    def test_a_loop_does_that_is_never_idle(
+        self, work: str, virtual: bool, moments: list[float], pair: MakePair
+    ) -> None:
+        loop = EventLoop(clock=float if virtual else time.monotonic)
+        begun = time.monotonic()
+        here, there = pair()
+        there.send(b"x")
+
+        def again() -> None:
+            if len(moments) >= 4 or time.monotonic() - begun > 5:
+                loop.stop()
+            elif work == "callbacks":
+                loop.call_soon(again)
+            elif work == "timers":
+                loop.call_later(0, again)
+            elif work == "rounds":
+                loop.call_soon(nothing)
+
+        if work == "descriptors":
+            loop.add_reader(here, again)
+        loop.call_soon(again)
+        if work == "rounds":
+            while loop.run_once(0):
+                loop.call_soon(again)
+        else:
+            loop.run()
+        loop.close()
+        assert len(moments) == 4
+        assert all(later - earlier >= 0.002 for earlier, later in pairwise([begun, *moments]))
+
+    def test_a_loop_does_not_that_waits_now_and_then(
+        self, loop: EventLoop, moments: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # So long that the test is not taken for busy where the system keeps it from waiting.
+        monkeypatch.setattr(_iteration, "getswitchinterval", lambda: 0.04)
+        left = 150
+
+        def again() -> None:
+            nonlocal left
+            left -= 1
+            if left:
+                loop.call_later(0.001 * (left % 2), again)
+
+        loop.call_soon(again)
+        loop.run()
+        assert moments == []
+
+    def test_a_loop_does_not_whose_host_waits(
+        self, loop: EventLoop, moments: list[float], pair: MakePair
+    ) -> None:
+        """It cannot tell why time passes between its rounds."""
+        here, there = pair()
+        there.send(b"x")
+        loop.add_reader(here, nothing)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.03:
+            loop.run_once(0)
+        assert moments == []
+
+    def test_no_loop_does_that_is_alone(
+        self, loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_iteration, "sleep", pytest.fail)
+        assert threading.active_count() == 1
+        begun = time.monotonic()
+
+        def again() -> None:
+            if time.monotonic() - begun < 0.03:
+                loop.call_soon(again)
+
+        loop.call_soon(again)
+        loop.run()

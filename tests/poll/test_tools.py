@@ -107,6 +107,42 @@ def test_what_an_arranged_round_leaves_comes_in_the_next() -> None:
     assert sizes == [3, 2, 1]
 
 
+def test_a_failure_to_arrange_counts_no_callbacks() -> None:
+    """It comes after a round that failed itself, and left one."""
+    failing = False
+
+    def arrange(queue: deque[QueueEntry]) -> int:
+        if failing:
+            raise LookupError("no order")
+        return len(queue)
+
+    loop = EventLoop(arrange=arrange)
+    seen: list[int] = []
+    loop.call_soon(int, "x")
+    loop.call_soon(seen.append, 1)
+    with pytest.raises(ValueError, match="'x'"):
+        loop.run()
+    told: list[str] = []
+
+    def handler(error: Exception, _: QueueEntry) -> None:
+        nonlocal failing
+        told.append(str(error))
+        failing = not failing
+
+    loop.exception_handler = handler
+    loop.call_soon(int, "y")
+    loop.run()
+    assert told == ["invalid literal for int() with base 10: 'y'"]
+    failing = False
+    loop.call_soon(int, "z")
+    loop.call_soon(seen.append, 2)
+    loop.run()
+    assert told[1:] == ["invalid literal for int() with base 10: 'z'", "no order"]
+    assert seen == [1, 2]
+    assert loop.stats().callbacks == 5
+    loop.close()
+
+
 def test_a_handle_tells_whose_method_it_calls() -> None:
     seen: list[int] = []
     assert Handle(seen.clear).receiver is seen

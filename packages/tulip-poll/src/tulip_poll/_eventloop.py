@@ -35,8 +35,8 @@ class EventLoop(Iteration):
        from here on waits for the next round.
 
     So no callback can starve descriptors or timers, whatever it schedules. Nor other threads: a
-    loop that is never idle stands aside for a moment every 5 ms
-    (`sys.getswitchinterval`), if there are any.
+    loop that is never idle, be it for callbacks, timers or descriptors, stands aside for a moment
+    every 5 ms (`sys.getswitchinterval`), if there are any.
 
     A loop belongs to the thread that calls into it first; making it is no call. From every
     other thread all methods raise ``WrongThreadError``, except ``call_soon_threadsafe`` and

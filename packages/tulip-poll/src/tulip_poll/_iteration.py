@@ -11,6 +11,7 @@ is the part without descriptors. Rules:
 from collections import deque
 from collections.abc import Callable
 from itertools import repeat
+from math import inf
 from operator import length_hint
 from sys import getswitchinterval
 from threading import active_count, get_ident
@@ -44,6 +45,10 @@ spawn and join, a queue of size 1) cost a sixth less for it.
 
 A_MOMENT = 5e-5
 """Seconds for a thread to wake up in, where a loop that is never idle makes room for it."""
+
+A_WAIT = 2e-5
+"""A poll that took so many seconds has waited, and other threads have had their chance meanwhile.
+One that did not wait takes a microsecond, or a few."""
 
 NO_TURNS = repeat(None, 0)
 
@@ -80,10 +85,10 @@ class Iteration(Scheduling):
         self._internal = 1
         self._stopping = False
         self._rounds = self._callbacks = 0
-        # The round before which callbacks were in the queue last, and since when that was so
-        # before each round, in seconds of `time.monotonic`.
-        self._last_busy = -1
-        self._busy_since = 0.0
+        # From when on it is of interest whether polls wait; and since when, as `time.monotonic` has
+        # it, none has, if that is of interest at present. See `_poll_and_look`.
+        self._look_at = -inf
+        self._busy_since: float | None = None
         self._slow_seconds: float | None = None
         self._report_slow: Callable[[SlowCallback], object] = log_slow_callback
         pollster.add_reader(self._wakeup, self._wakeup.drain)
@@ -168,20 +173,21 @@ class Iteration(Scheduling):
             Whether nothing is left to do; false after ``stop``, and after the one round.
 
         This is the hot path of every callback, and in one piece for messages that come alone: with
-        a function for the polls and one for the queue an echo took 30,100 instructions, now 22,900
-        (benchmarks/echo, 1 connection). Tasks that wake each other have a round for each of them,
-        without a poll (benchmarks/scheduling: spawn and join).
+        a function for the polls and one for the queue an echo took 30,100 instructions, now 22,900;
+        without a `repeat` for a callback that comes alone, 21,700 (benchmarks/echo, 1 connection).
+        Tasks that wake each other have a round for each of them, without a poll
+        (benchmarks/scheduling: spawn and join).
         """
         ready, timers, pollster, clock = self._ready, self._timers, self._pollster, self._clock
         withheld, arrange = self._withheld.calls, self._arrange
         heap, popleft = timers.heap, ready.popleft
+        now, look_at = self.polled_at, self._look_at
         entry: QueueEntry = NOBODY
         turns = NO_TURNS
         wait: float | None
         while True:
             # Step 1.
             if ready:
-                self._let_threads_run()
                 wait = 0.0
             elif heap and (deadline := timers.next_deadline()) is not None:
                 wait = deadline - clock()
@@ -196,7 +202,11 @@ class Iteration(Scheduling):
                 wait = 0.0
             # Steps 2 and 3.
             self._rounds += 1
-            ready.extend(pollster.poll(wait))
+            if now < look_at:
+                ready.extend(pollster.poll(wait))
+            else:
+                ready.extend(self._poll_and_look(wait, once and not ready))
+                look_at = self._look_at
             self.polled_at = now = clock()
             if heap and heap[0][0] <= now:
                 timers.move_due(now, ready)
@@ -209,24 +219,30 @@ class Iteration(Scheduling):
                     self._left = 0
                     count = len(ready) if arrange is None else self._arranged(arrange)
                     done += count
-                    turns = repeat(None, count)
-                    if self._slow_seconds is None:
-                        for _ in turns:
-                            entry = popleft()
-                            entry._call()
-                    else:
+                    if self._slow_seconds is not None:
+                        turns = repeat(None, count)
                         for _ in turns:
                             entry = popleft()
                             self._call_timed(entry)
+                    elif count == 1:
+                        entry = popleft()
+                        entry._call()
+                    else:
+                        turns = repeat(None, count)
+                        for _ in turns:
+                            entry = popleft()
+                            entry._call()
                     if not ready or done >= POLL_AFTER or once or self._poll_now:
                         break
             except BaseException as error:
                 # What is left of the snapshot comes first in the next round.
-                self._left = length_hint(turns)
+                self._left = left = length_hint(turns)
+                done -= left
+                turns = NO_TURNS
                 if not self._taken(error, entry):
                     raise
             finally:
-                self._callbacks += done - self._left
+                self._callbacks += done
                 # Nothing may live longer by having been called last; and since Python 3.12 the
                 # traceback of what a callback raised holds this frame.
                 entry = NOBODY
@@ -235,32 +251,47 @@ class Iteration(Scheduling):
 
     def _taken(self, error: BaseException, entry: QueueEntry) -> bool:
         """Give what a callback raised to the exception handler, if there is one for it."""
-        if not isinstance(error, Exception):
-            return False
-        _explain(error, entry)
-        if self.exception_handler is None:
-            return False
-        self.exception_handler(error, entry)
-        return True
+        try:
+            if not isinstance(error, Exception):
+                return False
+            _explain(error, entry)
+            if self.exception_handler is None:
+                return False
+            self.exception_handler(error, entry)
+            return True
+        finally:  # the traceback of what the handler raises holds this frame
+            del error, entry
 
-    def _let_threads_run(self) -> None:
-        """Let others have the interpreter, when the loop has long not waited for anything.
+    def _poll_and_look(self, wait: float | None, idle: bool) -> list[Handle]:
+        """Poll, and let others have the interpreter when for long no poll has waited.
 
         A thread that wants the interpreter's lock (GIL) makes its holder hand it over when 5 ms
         have passed in which nobody let go of it. A poll lets go of it for a microsecond, which
         begins the 5 ms anew, and is too short for another thread to wake up in. So a loop that is
         never idle, and polls in between, would keep every other thread from running.
 
+        Half of the 5 ms nobody looks, as it takes two looks at a clock; then each poll of the
+        other half must be one that did not wait. A host may have waited before a round with an
+        empty queue, which is ``idle``.
+
         Source: the comments in CPython's Python/ceval_gil.c.
         """
+        began = monotonic()
+        handles = self._pollster.poll(wait)
         now = monotonic()
-        if self._rounds != self._last_busy + 1:
-            self._busy_since = now
-        elif now - self._busy_since >= getswitchinterval():
+        half = getswitchinterval() / 2
+        if not idle and now - began < A_WAIT:
+            if self._busy_since is None:
+                self._busy_since = began
+            if now - self._busy_since < half:
+                return handles
             if active_count() > 1:
                 sleep(A_MOMENT)
-            self._busy_since = monotonic()
-        self._last_busy = self._rounds
+                now = monotonic()
+        self._busy_since = None
+        if self._clock is monotonic:  # else it may stand still, and each poll is looked at
+            self._look_at = now + half
+        return handles
 
     def _arranged(self, arrange: Arrange) -> int:
         count = arrange(self._ready)
