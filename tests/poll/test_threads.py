@@ -14,6 +14,7 @@ from itertools import pairwise
 import pytest
 
 from tests.poll.facilities import Facility
+from tests.poll.virtual import Clock
 from tulip_poll import ClosedError, EventLoop, Handle, WrongThreadError, _iteration
 from tulip_poll._wakeup import Wakeup
 
@@ -398,22 +399,30 @@ class TestStandingAside:
         assert len(moments) == 4
         assert all(later - earlier >= 0.002 for earlier, later in pairwise([begun, *moments]))
 
+    @pytest.mark.parametrize("pause, stands_aside", [(0.001, False), (1e-6, True)])
     def test_a_loop_does_not_that_waits_now_and_then(
-        self, loop: EventLoop, moments: list[float], monkeypatch: pytest.MonkeyPatch
+        self,
+        pause: float,
+        stands_aside: bool,
+        virtual_loop: EventLoop,
+        moments: list[float],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # So long that the test is not taken for busy where the system keeps it from waiting.
-        monkeypatch.setattr(_iteration, "getswitchinterval", lambda: 0.04)
+        clock = virtual_loop.time
+        assert isinstance(clock, Clock)
+        monkeypatch.setattr(_iteration, "monotonic", clock)
         left = 150
 
         def again() -> None:
             nonlocal left
             left -= 1
+            clock.now += 0.001  # it computes
             if left:
-                loop.call_later(0.001 * (left % 2), again)
+                virtual_loop.call_later(pause * (left % 2), again)
 
-        loop.call_soon(again)
-        loop.run()
-        assert moments == []
+        virtual_loop.call_soon(again)
+        virtual_loop.run()
+        assert bool(moments) is stands_aside
 
     def test_a_loop_does_not_whose_host_waits(
         self, loop: EventLoop, moments: list[float], pair: MakePair
