@@ -186,6 +186,21 @@ def test_a_transport_may_be_closed_after_the_run() -> None:
     b.close()
 
 
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_transport_without_its_socket_receives_nothing_more(waited: bool) -> None:
+    ours, theirs = socket.socketpair()
+
+    async def main() -> None:
+        transport = SocketTransport(ours)
+        if waited:
+            theirs.send(b"x")
+            assert await transport.recv(10) == b"x"
+        with transport.detach(), theirs, pytest.raises(ClosedError, match="was closed"):
+            await transport.recv(10)
+
+    run(main())
+
+
 def test_detach_gives_the_socket_away() -> None:
     async def main() -> None:
         a, b = socket.socketpair()

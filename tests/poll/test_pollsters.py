@@ -314,6 +314,7 @@ class TestTimeouts:
         began = time.monotonic()
         assert pollster.poll(0) == []
         assert pollster.poll(-1) == []
+        assert pollster.poll(-1.5) == []
         assert pollster.poll(-1e-9) == []
         assert time.monotonic() - began < 0.5
 

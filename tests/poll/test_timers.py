@@ -297,6 +297,26 @@ def test_a_timer_that_is_due_at_once_does_not_wait_for_a_busy_queue(how: str) ->
     assert seen == [2]
 
 
+@pytest.mark.parametrize("callbacks", [256, 257])
+def test_a_timer_that_was_due_at_once_makes_no_later_round_poll(callbacks: int) -> None:
+    loop = EventLoop()
+    loop.call_later(0, nothing)
+    loop.run()
+    before = loop.stats().rounds
+    left = callbacks
+
+    def again() -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.run()
+    assert loop.stats().rounds - before == 1 + (callbacks > 256)
+    loop.close()
+
+
 def test_stop_before_run_ends_it_after_one_round_though_the_queue_is_busy() -> None:
     loop = EventLoop()
     turns: list[None] = []

@@ -1,5 +1,6 @@
 """Watching one descriptor again and again: no kernel call between waits, nothing left behind."""
 
+import gc
 import socket
 from collections.abc import Callable
 
@@ -43,6 +44,43 @@ def writable(watch: Watch) -> Gen[None]:
 def receive(watch: Watch, end: socket.socket) -> Gen[bytes]:
     yield from readable(watch)
     return end.recv(100)
+
+
+def test_forget_wakes_the_one_who_waits_to_write(virtual: Virtual, pair: MakePair) -> None:
+    here, _ = pair()
+
+    async def main() -> None:
+        fill(here)
+        watch = Watch(here.fileno())
+        waiting = create_task(writable(watch))
+        await sleep(1)
+        watch.forget()
+        with pytest.raises(ClosedError, match="was closed while"):
+            await waiting
+
+    run(main())
+
+
+def test_a_watch_that_was_told_goes_without_the_garbage_collector(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        there.send(b"x")
+        watch = Watch(here.fileno())
+        await readable(watch)
+        watch.forget()
+        del watch
+        await sleep(1)
+        assert not [each for each in gc.get_objects() if isinstance(each, Watch)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_a_task_that_waits_again_and_again_registers_once(virtual: Virtual, pair: MakePair) -> None:

@@ -168,6 +168,7 @@ class Listener(Closable):
             number, address = door.sock._accept()  # type: ignore[attr-defined]  # see _Door
         except BlockingIOError:
             self._ready.popleft()
+            self._exhausted = False  # there is a descriptor: the kernel makes the socket first
             if len(self._doors) == 1:
                 self._alone = ALONE
             return None
