@@ -692,7 +692,7 @@ async def test_a_connection_that_is_closed_leaves_no_cycles() -> None:
 
 @in_loop
 async def test_what_a_crawler_has_seen_costs_nothing() -> None:
-    """The pool looks at each origin in its books when it needs room: only those with connections."""
+    """The pool keeps no books on an origin without a connection."""
     limits = Limits(max_connections=10, max_idle=5, idle_seconds=1000)
     with on(MockServer(lambda _: Answer()), limits=limits) as client:
         for number in range(400):
