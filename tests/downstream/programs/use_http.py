@@ -91,6 +91,9 @@ class Pages(http.server.BaseHTTPRequestHandler):
     """Serves lines of text, answers a POST with what it got, and knows nothing else."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body go out together. Else a client that refuses the body by its length has closed
+    # before it comes, and the server complains of a reset.
+    wbufsize = -1
 
     def do_GET(self) -> None:
         """Answer with two lines, or with 404."""
