@@ -174,7 +174,7 @@ class Iteration(Scheduling):
 
         This is the hot path of every callback, and in one piece for messages that come alone: with
         a function for the polls and one for the queue an echo took 30,100 instructions, now 22,900;
-        without a `repeat` for a callback that comes alone, 21,700 (benchmarks/echo, 1 connection).
+        without a `repeat` for a callback that comes alone, 22,200 (benchmarks/echo, 1 connection).
         Tasks that wake each other have a round for each of them, without a poll
         (benchmarks/scheduling: spawn and join).
         """
