@@ -325,6 +325,29 @@ def test_waiting_in_a_cancelled_scope_raises_and_leaves_nothing(
     run(main())
 
 
+def test_a_wait_cancelled_at_once_by_the_task_an_event_woke_counts_once(pair: MakePair) -> None:
+    # It counted twice: the next wait did not keep the run from ending, which said "deadlock".
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        loop = current_context().eventloop
+        there.send(b"first")
+        assert await receive(watch, here) == b"first"
+        with move_on_after(100) as scope:
+            scope.cancel()
+            await receive(watch, here)
+        assert scope.cancelled_caught
+        assert loop.stats().parked == 1
+        writing = create_task(sleep(0))
+        writing.add_done_callback(lambda _: there.send(b"second"))
+        assert await receive(watch, here) == b"second"
+        watch.forget()
+        assert loop.stats().parked == 0
+
+    run(main())
+
+
 def test_a_parked_registration_does_not_keep_the_run_from_ending(pair: MakePair) -> None:
     here, there = pair()
     there.send(b"x")

@@ -143,7 +143,10 @@ class SocketTransport(Closable):
             except OSError as error:
                 self._fail("receiving", error)
             else:
-                self._ready = len(data) == limit or not data
+                if len(data) == limit or not data:
+                    self._ready = True
+                elif self._ready:
+                    self._ready = False
                 return data
 
     @coroutine

@@ -180,7 +180,7 @@ class Iteration(Scheduling):
         """
         ready, timers, pollster, clock = self._ready, self._timers, self._pollster, self._clock
         withheld, arrange = self._withheld.calls, self._arrange
-        heap, popleft = timers.heap, ready.popleft
+        heap = timers.heap
         now, look_at = self.polled_at, self._look_at
         entry: QueueEntry = NOBODY
         turns = NO_TURNS
@@ -222,15 +222,15 @@ class Iteration(Scheduling):
                     if self._slow_seconds is not None:
                         turns = repeat(None, count)
                         for _ in turns:
-                            entry = popleft()
+                            entry = ready.popleft()
                             self._call_timed(entry)
                     elif count == 1:
-                        entry = popleft()
+                        entry = ready.popleft()
                         entry._call()
                     else:
                         turns = repeat(None, count)
                         for _ in turns:
-                            entry = popleft()
+                            entry = ready.popleft()
                             entry._call()
                     if not ready or done >= POLL_AFTER or once or self._poll_now:
                         break

@@ -201,7 +201,8 @@ class Stepper(QueueEntry, Generic[T]):
         error: BaseException | None
         try:
             if self._error is None:
-                yielded = self._run(self._send, None)
+                run = self._run  # called as `self._run(...)`, a slot is looked up the long way
+                yielded = run(self._send, None)
             elif self._done:  # it was in the queue when it ended: see _retire
                 context.current_task = None
                 return
@@ -224,13 +225,15 @@ class Stepper(QueueEntry, Generic[T]):
             del self
         else:
             context.current_task = None
+            if yielded is None and self._undo is not None:
+                return  # it is blocked
             if yielded is TURN and self._undo is None:
                 if self._unarmed:
                     self._arm_scopes()
                 if self._cancel_pending:
                     self._error = self._order_to_stop()
                 self._loop.schedule_here(self)
-            elif yielded is not None or self._undo is None:
+            else:
                 self._refuse(yielded)
 
     _call = _step

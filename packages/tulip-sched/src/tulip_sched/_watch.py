@@ -97,7 +97,7 @@ class Watch:
         self._parked_r = False
         self._parked_w = False
         self._over = False
-        # Kept, as it is needed for each wait; `forget` ends the cycle.
+        # Kept, as it is needed for each wait, and by it we know who waits; `forget` ends the cycle.
         self._undo: Callable[[], None] = self._undo_r
 
     def block_r(self) -> None:
@@ -109,17 +109,18 @@ class Watch:
             OSError: The descriptor cannot be watched.
         """
         task = self._context.current_task
-        if self._reader is not None or task is None or get_ident() != self._thread:
-            raise self._refusal(self._reader, "read")
-        if not self._reading:
-            self._register_reader()
-        elif self._parked_r:
-            self._parked_r = False
-            self._loop.parked -= 1
-        self._reader = task
-        if DEBUG or task._undo is not None or task._unarmed or task._cancel_pending:
-            task._block(self._undo)
-        else:  # what that comes to nearly always, without the call (benchmarks/echo)
+        if (
+            DEBUG
+            or task is not self._reader
+            or task is None
+            or task._undo is not None
+            or task._unarmed
+            or task._cancel_pending
+        ):
+            self._begin_to_read(task)
+        else:
+            # The task that the last event woke waits for the next one, as most do: it is still in
+            # its place, and the thread is ours, as it runs (benchmarks/echo).
             task._undo = self._undo
             task._since = self._loop.polled_at
 
@@ -142,9 +143,26 @@ class Watch:
         self._writer = task
         task._block(self._undo_w)
 
+    def _begin_to_read(self, task: "Task[Any] | None") -> None:
+        holder = self._waiting_reader()
+        if holder is not None or task is None or get_ident() != self._thread:
+            raise self._refusal(holder, "read")
+        if not self._reading:
+            self._register_reader()
+        elif self._parked_r:
+            self._parked_r = False
+            self._loop.parked -= 1
+        self._reader = task
+        task._block(self._undo)
+
+    def _waiting_reader(self) -> "Task[Any] | None":
+        """Return the task that waits to read; while it runs, it keeps its place but waits not."""
+        task = self._reader
+        return task if task is not None and task._undo is self._undo else None
+
     def idle(self) -> bool:
         """Return whether no task waits here."""
-        return self._reader is None and self._writer is None
+        return self._waiting_reader() is None and self._writer is None
 
     def serves(self, file: object) -> bool:
         """Return whether a wait for this file object may use this Watch."""
@@ -161,7 +179,6 @@ class Watch:
         if fd < 0:
             return
         self._fd = -1
-        del self._undo
         watches = self._context.watches
         if watches.get(fd) is self:
             del watches[fd]
@@ -169,16 +186,16 @@ class Watch:
             self._loop.parked -= self._parked_r + self._parked_w
             self._loop.forget(fd)
             self._reading = self._writing = self._parked_r = self._parked_w = False
-        if self._reader is not None or self._writer is not None:
-            self._tell_those_who_wait(fd)
-
-    def _tell_those_who_wait(self, fd: int) -> None:
-        waiting = self._reader, self._writer
+        reader, writer = self._reader, self._writer
+        if reader is not None and reader._undo is not self._undo:
+            reader = None  # it is the one that runs
         self._reader = self._writer = None
-        for task in waiting:
-            if task is not None:
-                told = f"descriptor {fd} was closed while {task.name!r} waited on it"
-                task._throw(ClosedError(told))
+        self._undo = _forgotten
+        if reader is not None or writer is not None:
+            for task in (reader, writer):
+                if task is not None:
+                    told = f"descriptor {fd} was closed while {task.name!r} waited on it"
+                    task._throw(ClosedError(told))
 
     def end_of_run(self) -> None:
         """Stop watching because the run is over, in which this was made."""
@@ -206,13 +223,14 @@ class Watch:
                 self._loop.parked -= 1
             self._loop.remove_reader(self._fd)
             return
-        self._reader = None
         try:
             task._step()
         finally:
-            if self._reading and self._reader is None:
-                self._parked_r = True
-                self._loop.parked += 1
+            if task._undo is not self._undo:
+                self._reader = None
+                if self._reading and not self._parked_r:  # or a cancelled wait has done so
+                    self._parked_r = True
+                    self._loop.parked += 1
             del task  # as at the end of Task._step
 
     def _on_writable(self) -> None:
@@ -265,4 +283,9 @@ class Watch:
 
     @override
     def __repr__(self) -> str:
-        return f"<Watch fd={self._fd} reader={self._reader!r} writer={self._writer!r}>"
+        reader, writer = self._waiting_reader(), self._writer
+        return f"<Watch fd={self._fd} reader={reader!r} writer={writer!r}>"
+
+
+def _forgotten() -> None:
+    """Stand for the undo function of a Watch that was forgotten: nobody waits there."""

@@ -77,32 +77,36 @@ class EpollPollster(Pollster):
             raise ClosedError(f"{self!r} was closed")
         if self._withdrawn:
             self._drop_withdrawn()
-        readers, writers = self._readers, self._writers
+        readers = self._readers
         if timeout is not None and not (type(timeout) is float and 0 <= timeout <= LONGEST_WAIT):
             timeout = bounded(timeout)
         # CPython rounds the seconds up to milliseconds, away from zero. Room for one event
         # per handle is never too little: what does not fit comes with the next poll.
-        room = len(readers) + len(writers) or 1
+        room = len(readers) + len(self._writers) or 1
         events = self._epoll.poll(timeout, room)
         if self._suspects:
             events = self._without_ghosts(events)
         ready: list[Handle] = []
         for fd, mask in events:
-            if mask == EPOLLIN and (reader := readers.get(fd)) is not None:
-                # Nearly every event; the rest of the loop costs twice as much.
-                ready.append(reader)
-                continue
-            # Whatever is not plainly the other direction's: hang-up and errors are both's.
-            reader = readers.get(fd) if mask & ~EPOLLOUT else None
-            writer = writers.get(fd) if mask & ~EPOLLIN else None
-            if reader is not None:
-                ready.append(reader)
-            if writer is not None:
-                ready.append(writer)
-            elif reader is None:
-                # We tell the kernel of every change at once, so this can only be a ghost.
-                self._rebuild()
+            if mask == EPOLLIN:  # nearly every event; `get` would cost more (benchmarks/echo)
+                try:
+                    ready.append(readers[fd])
+                except KeyError:
+                    self._rebuild()  # see below
+            else:
+                ready.extend(self._interested(fd, mask))
         return ready
+
+    def _interested(self, fd: int, mask: int) -> list[Handle]:
+        """Return the handles that these events are for."""
+        # Whatever is not plainly the other direction's: hang-up and errors are both's.
+        reader = self._readers.get(fd) if mask & ~EPOLLOUT else None
+        writer = self._writers.get(fd) if mask & ~EPOLLIN else None
+        handles: list[Handle] = [handle for handle in (reader, writer) if handle is not None]
+        if not handles:
+            # We tell the kernel of every change at once, so this can only be a ghost.
+            self._rebuild()
+        return handles
 
     @override
     def fileno(self) -> int:
