@@ -1,5 +1,6 @@
 """The socket transport, beyond what every transport must do."""
 
+import asyncio
 import gc
 import socket
 import struct
@@ -15,11 +16,13 @@ from tulip_net import (
     SocketTransport,
     coroutine,
     create_task,
+    fail_after,
     move_on_after,
     run,
     sleep,
 )
 from tulip_net._typing import override
+from tulip_sched import block_r, run_in_asyncio
 
 
 class CountingSocket(socket.socket):
@@ -255,5 +258,124 @@ def test_a_closed_transport_has_no_address() -> None:
         theirs.close()
         with pytest.raises(ClosedError, match="asking for the address on a transport that was"):
             _ = ours.local_address
+
+    run(main())
+
+
+# Over TCP, epoll tells of input once, when it comes.
+
+
+@pytest.mark.parametrize("wrong", [b"read-only", bytearray(0)], ids=["read-only", "empty"])
+def test_a_refused_buffer_loses_nothing(wrong: bytes | bytearray) -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await b.send(b"data")
+            with pytest.raises((TypeError, ValueError)):
+                await a.recv_into(wrong)
+            with move_on_after(5):
+                assert await a.recv(100) == b"data"
+                return
+            raise AssertionError("it waits for more")
+
+    run(main())
+
+
+def test_a_refused_limit_loses_nothing() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await b.send(b"data")
+            with pytest.raises(TypeError):
+                await a.recv(4.5)  # type: ignore[arg-type]
+            with move_on_after(5):
+                assert await a.recv(100) == b"data"
+                return
+            raise AssertionError("it waits for more")
+
+    run(main())
+
+
+@pytest.mark.parametrize("in_asyncio", [False, True], ids=["alone", "in asyncio"])
+def test_an_end_that_comes_with_the_data_is_heard_of(in_asyncio: bool) -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> list[bytes]:
+        received: list[bytes] = []
+        with SocketTransport(ours) as a:
+            receiver = create_task(_receive_all(a, received))
+            await sleep(0.01)  # it waits
+            theirs.send(b"last words")
+            theirs.close()
+            with fail_after(5):
+                await receiver
+        return received
+
+    if in_asyncio:
+        assert asyncio.run(run_in_asyncio(main())) == [b"last words"]
+    else:
+        assert run(main()) == [b"last words"]
+
+
+async def _receive_all(transport: SocketTransport, received: list[bytes]) -> None:
+    while data := await transport.recv(1000):
+        received.append(data)
+
+
+def test_data_behind_an_urgent_byte_is_received() -> None:
+    ours, theirs = tcp_pair()
+    theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    async def main() -> None:
+        with SocketTransport(ours) as a:
+            theirs.send(b"before")
+            theirs.send(b"!", socket.MSG_OOB)
+            theirs.send(b"behind")
+            received = b""
+            with fail_after(5):
+                while len(received) < len(b"beforebehind"):
+                    received += await a.recv(100)
+            assert received == b"beforebehind"
+
+    run(main())
+    theirs.close()
+
+
+def test_who_waits_for_the_same_socket_without_reading_is_told_each_time() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await b.send(b"1")
+            assert await a.recv(100) == b"1"
+            await b.send(b"2")
+            with fail_after(5):
+                for _ in range(3):
+                    await block_r(ours)
+                assert await a.recv(100) == b"2"
+                await b.send(b"3")
+                assert await a.recv(100) == b"3"
+
+    run(main())
+
+
+def test_a_wait_that_is_cancelled_as_the_data_comes_loses_nothing() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            for number in range(20):
+                receiver = create_task(a.recv(100))
+                await sleep(0)
+                await b.send(bytes([number]))
+                if number % 2:
+                    await sleep(0)
+                receiver.cancel()
+                await receiver.wait()
+                with fail_after(5):
+                    got = await a.recv(100) if receiver.cancelled() else receiver.result()
+                assert got == bytes([number])
 
     run(main())

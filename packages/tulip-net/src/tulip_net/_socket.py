@@ -12,6 +12,8 @@ The rules that hold here:
 4. Receiving on a closed transport runs into the closed socket, so that the ordinary path needs no
    test for it.
 5. What not every connection needs is made when it is needed: the `Watch` by the first wait.
+6. With TCP the kernel tells of input once, when it comes (``edge``). So after a receive that did
+   not show that there is no more, as when it failed, the next one tries before it waits.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["SocketTransport"]
+
+INTERNET: Final = {int(socket.AF_INET), int(socket.AF_INET6)}
+TCP: Final = {0, int(socket.IPPROTO_TCP)}
+"""Families and protocols of sockets of which a short read leaves nothing behind (rule 6)."""
 
 CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
 """What `os.sendfile` says of a file, or a file system, that it cannot send from."""
@@ -140,8 +146,8 @@ class SocketTransport(Closable):
                 data = self._sock.recv(limit)
             except BlockingIOError:
                 self._ready = False
-            except OSError as error:
-                self._fail("receiving", error)
+            except Exception as error:  # noqa: BLE001 - raised again
+                self._fail_receiving(error)
             else:
                 if len(data) == limit or not data:
                     self._ready = True
@@ -166,8 +172,8 @@ class SocketTransport(Closable):
                 count = self._sock.recv_into(buffer)
             except BlockingIOError:
                 self._ready = False
-            except OSError as error:
-                self._fail("receiving", error)
+            except Exception as error:  # noqa: BLE001 - raised again
+                self._fail_receiving(error)
             else:
                 self._ready = count == room or not count
                 return count
@@ -358,13 +364,21 @@ class SocketTransport(Closable):
 
     def _start_watch(self) -> Watch:
         """Make the `Watch`, for the first wait (rule 5)."""
-        watch = self._watch = Watch(self._sock.fileno())
+        sock = self._sock
+        watch = self._watch = Watch(sock.fileno())
+        watch.edge = sock.family in INTERNET and sock.proto in TCP
         return watch
 
     def _forget_unsent(self) -> None:
         if self._sending:
             raise BusyError(f"another task is already sending on {self!r}")
         self._unsent = 0
+
+    def _fail_receiving(self, error: Exception) -> NoReturn:
+        self._ready = True  # rule 6
+        if isinstance(error, OSError):
+            self._fail("receiving", error)
+        raise error
 
     def _fail(self, doing: str, error: OSError) -> NoReturn:
         if self.closed:

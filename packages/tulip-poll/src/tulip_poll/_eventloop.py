@@ -67,15 +67,22 @@ class EventLoop(Iteration):
         self._signals: Signals | None = None
 
     def add_reader(
-        self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
+        self,
+        fd: FileDescriptor,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        edge: bool = False,
     ) -> Handle:
         """Call ``callback(*args)`` in every round in which ``fd`` is ready for input.
 
-        See :meth:`Pollster.add_reader` for what that means, and what is raised.
+        See :meth:`Pollster.add_reader` for what that means, what may be less with ``edge``, and
+        what is raised.
         """
         if get_ident() != self.thread:
             self._enter()
-        return self._pollster.add_reader(fd, callback, *args)
+        if args:  # needs a dictionary for the call, which each connection would make
+            return self._pollster.add_reader(fd, callback, *args, edge=edge)
+        return self._pollster.add_reader(fd, callback, edge=edge)
 
     def add_writer(
         self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts

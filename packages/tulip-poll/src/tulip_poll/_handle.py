@@ -122,7 +122,7 @@ class DescriptorHandle(Handle):
     The kernel is told at the next poll, so ``cancel`` itself calls no kernel.
     """
 
-    __slots__ = ("_fd", "_withdrawn")
+    __slots__ = ("_edge", "_fd", "_withdrawn")
 
     def __init__(
         self,
@@ -130,13 +130,23 @@ class DescriptorHandle(Handle):
         fd: int,
         callback: Callable[[*Ts], object],
         args: tuple[*Ts],
+        edge: bool,
     ) -> None:
-        """Bind ``callback`` to ``args``; ``withdrawn`` is where a cancelled handle goes."""
+        """Bind ``callback`` to ``args``.
+
+        Args:
+            withdrawn: Where the handle goes when it is cancelled.
+            fd: The descriptor's number.
+            callback: What to call.
+            args: Its arguments.
+            edge: Whether its interest is edge-triggered.
+        """
         # As in Handle, without a call: each connection has one (benchmarks/accept).
         call: Callable[..., object] = partial(callback, *args) if args else callback
         self._call = call
         self._fd = fd
         self._withdrawn = withdrawn
+        self._edge = edge
 
     @override
     def cancel(self) -> None:

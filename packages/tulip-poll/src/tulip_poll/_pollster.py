@@ -23,9 +23,10 @@ from tulip_poll._typing import override
 
 Ts = TypeVarTuple("Ts")
 
-# The two directions of interest, as bits.
+# The two directions of interest, as bits, and the one that goes with READ: see `add_reader`.
 READ = 1
 WRITE = 2
+EDGE = 4
 
 # epoll_wait() counts milliseconds in a C int, so it cannot wait for more than 24 days; the
 # others have limits of their own. A poll may return early with nothing, so a day will do.
@@ -57,6 +58,9 @@ class Pollster(ABC):
     ``close``.
     """
 
+    # Whether ``_attach`` may be told READ | EDGE.
+    _heeds_edge = False
+
     def __init__(self) -> None:
         """Open the kernel's facility.
 
@@ -71,12 +75,26 @@ class Pollster(ABC):
         self._closed = False
 
     def add_reader(
-        self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
+        self,
+        fd: FileDescriptor,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        edge: bool = False,
     ) -> Handle:
         """Begin to watch a descriptor for input, end of stream, hang-up and errors.
 
         Where a reader is registered already, the new one takes its place and the old handle
         is cancelled.
+
+        Args:
+            fd: A descriptor's number, or an object with ``fileno()``.
+            callback: What to call; ``poll`` itself does not.
+            args: Its arguments.
+            edge: It suffices to report input when more has come (edge-triggered), which saves
+                the kernel a look at each poll. For a TCP socket whose reader takes all there is
+                each time: until a read gives less than it asked for, or would block. That the
+                stream has ended or failed, or has urgent data, is reported as ever, and so is
+                all from then on. A pollster may report more often; only epoll heeds it.
 
         Returns:
             The handle that ``poll`` returns whenever the descriptor is ready.
@@ -89,7 +107,8 @@ class Pollster(ABC):
                 file). Nothing was changed.
             ClosedError: The pollster was closed.
         """
-        return self._add(self._readers, READ, fd, callback, args)
+        direction = READ | EDGE if edge and self._heeds_edge else READ
+        return self._add(self._readers, direction, fd, callback, args)
 
     def add_writer(
         self, fd: FileDescriptor, callback: Callable[[*Ts], object], *args: *Ts
@@ -214,7 +233,7 @@ class Pollster(ABC):
             raise TypeError(f"descriptor {number} needs a callback, got {callback!r}")
         if self._withdrawn:
             self._drop_withdrawn()
-        handle = DescriptorHandle(self._withdrawn, number, callback, args)
+        handle = DescriptorHandle(self._withdrawn, number, callback, args, direction > WRITE)
         self._attach(number, direction)
         replaced = book.get(number)
         book[number] = handle

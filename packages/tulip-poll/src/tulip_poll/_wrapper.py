@@ -22,6 +22,7 @@ class PollsterWrapper(Pollster):
         self._readers = inner._readers
         self._writers = inner._writers
         self._withdrawn = inner._withdrawn
+        self._heeds_edge = inner._heeds_edge
 
     @override
     def poll(self, timeout: float | None = None) -> list[Handle]:

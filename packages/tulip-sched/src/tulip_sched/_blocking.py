@@ -148,6 +148,7 @@ def _watch_for(file: FileDescriptor) -> Watch:
     watch = current_context().watches.get(fd)
     if watch is not None:
         if watch.serves(file):
+            watch.share()
             return watch
         if _was_closed(watch, fd):
             watch.forget()

@@ -66,6 +66,7 @@ class Watch:
         "_undo",
         "_writer",
         "_writing",
+        "edge",
         "owner",
         "temporary",
     )
@@ -87,6 +88,8 @@ class Watch:
         # for, or that it ends with the wait. Neither for a Watch that its maker forgets.
         self.owner: ref[object] | None = None
         self.temporary: bool = False
+        # Whether who waits in block_r takes all there is each time; see `EventLoop.add_reader`.
+        self.edge: bool = False
         self._reader: Task[Any] | None = None
         self._writer: Task[Any] | None = None
         self._reading = False
@@ -109,19 +112,14 @@ class Watch:
             OSError: The descriptor cannot be watched.
         """
         task = self._context.current_task
-        if (
-            DEBUG
-            or task is not self._reader
-            or task is None
-            or task._undo is not None
-            or task._unarmed
-            or task._cancel_pending
-        ):
-            self._begin_to_read(task)
-        else:
-            # The task that the last event woke waits for the next one, as most do: it is still in
-            # its place. Asking for the thread would cost 2 % of an echo (benchmarks/echo); so one
-            # that comes from another while this task runs is told of a `yield` that nothing ends.
+        # The task that the last event woke, and that waits for the next one, as most do, is still
+        # in its place. Asking for the thread would cost 2 % of an echo (benchmarks/echo); so one
+        # that comes from another while this task runs is told of a `yield` that nothing ends.
+        if task is None or task is not self._reader:
+            task = self._begin_to_read(task)
+        if DEBUG or task._undo is not None or task._unarmed or task._cancel_pending:
+            task._block(self._undo)
+        else:  # what that comes to nearly always, without the call (benchmarks/echo)
             task._undo = self._undo
             task._since = self._loop.polled_at
 
@@ -144,17 +142,19 @@ class Watch:
         self._writer = task
         task._block(self._undo_w)
 
-    def _begin_to_read(self, task: "Task[Any] | None") -> None:
-        holder = self._waiting_reader()
-        if holder is not None or task is None or get_ident() != self._thread:
-            raise self._refusal(holder, "read")
+    def _begin_to_read(self, task: "Task[Any] | None") -> "Task[Any]":
+        """Give this task the reader's place, with a registration that counts."""
+        reader = self._reader
+        busy = reader is not None and reader._undo is self._undo
+        if busy or task is None or get_ident() != self._thread:
+            raise self._refusal(reader if busy else None, "read")
         if not self._reading:
             self._register_reader()
         elif self._parked_r:
             self._parked_r = False
             self._loop.parked -= 1
         self._reader = task
-        task._block(self._undo)
+        return task
 
     def _waiting_reader(self) -> "Task[Any] | None":
         """Return the task that waits to read; while it runs, it keeps its place but waits not."""
@@ -187,16 +187,25 @@ class Watch:
             self._loop.parked -= self._parked_r + self._parked_w
             self._loop.forget(fd)
             self._reading = self._writing = self._parked_r = self._parked_w = False
-        reader, writer = self._reader, self._writer
-        if reader is not None and reader._undo is not self._undo:
-            reader = None  # it is the one that runs
-        self._reader = self._writer = None
+        reader, undo = self._reader, self._undo
         self._undo = _forgotten
-        if reader is not None or writer is not None:
-            for task in (reader, writer):
-                if task is not None:
-                    told = f"descriptor {fd} was closed while {task.name!r} waited on it"
-                    task._throw(ClosedError(told))
+        if self._writer is not None or (reader is not None and reader._undo is undo):
+            self._tell_those_who_wait(fd, undo)
+
+    def _tell_those_who_wait(self, fd: int, undo: Callable[[], None]) -> None:
+        reader, writer = self._reader, self._writer
+        self._reader = self._writer = None
+        for task in (reader, writer):
+            if task is not None and (task is writer or task._undo is undo):
+                told = f"descriptor {fd} was closed while {task.name!r} waited on it"
+                task._throw(ClosedError(told))
+
+    def share(self) -> None:
+        """See to it that all input is reported: somebody waits here who need not take it."""
+        if self.edge:
+            self.edge = False
+            if self._reading:
+                self._register_reader()
 
     def end_of_run(self) -> None:
         """Stop watching because the run is over, in which this was made."""
@@ -206,7 +215,7 @@ class Watch:
     def _register_reader(self) -> None:
         if self._fd < 0:
             self._refuse_closed()
-        self._loop.add_reader(self._fd, self._on_readable)
+        self._loop.add_reader(self._fd, self._on_readable, edge=self.edge)
         self._reading = True
 
     def _register_writer(self) -> None:

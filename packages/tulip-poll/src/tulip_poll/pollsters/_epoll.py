@@ -11,6 +11,16 @@ follows from that when a descriptor is closed without being removed first:
   call that a ghost. An event that the number's present file does not have, or that is for
   no registration of ours, shows it; the set is then made anew without it.
 
+A reader that takes all there is each time (``edge``) is reported edge-triggered: then the kernel
+need not look at each ready descriptor a second time with the next poll. But what a short read
+leaves behind is nothing only as long as there is plain input and no more. So:
+
+- The entry asks for the peer's end and for urgent data as well, which stop a read short. With the
+  first event that is not plain input it becomes level-triggered, for good, and so it does with a
+  writer.
+- That can wait for the next poll, as most connections that end are closed until then; but a host
+  does not poll, it waits for our descriptor, so there it is done at once.
+
 Source: epoll(7), "Will closing a file descriptor cause it to be removed from all epoll
 interest lists?"; the essay in trio's ``_io_epoll.py``.
 """
@@ -21,15 +31,24 @@ import sys
 from typing import Protocol, final
 
 from tulip_poll._errors import ClosedError
-from tulip_poll._handle import Handle
-from tulip_poll._pollster import LONGEST_WAIT, READ, WRITE, Pollster, bounded, refused
+from tulip_poll._handle import DescriptorHandle, Handle
+from tulip_poll._pollster import EDGE, LONGEST_WAIT, READ, WRITE, Pollster, bounded, refused
 from tulip_poll._typing import override
 
 # From the kernel's include/uapi/linux/eventpoll.h; the same on every architecture.
 EPOLLIN = 0x001
+EPOLLPRI = 0x002
 EPOLLOUT = 0x004
+EPOLLRDHUP = 0x2000
+EPOLLET = 1 << 31
 
-EVENTS = {READ: EPOLLIN, WRITE: EPOLLOUT, READ | WRITE: EPOLLIN | EPOLLOUT}
+EVENTS = {
+    READ: EPOLLIN,
+    WRITE: EPOLLOUT,
+    READ | WRITE: EPOLLIN | EPOLLOUT,
+    READ | EDGE: EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+    READ | WRITE | EDGE: EPOLLIN | EPOLLOUT,
+}
 
 # So many numbers may be under suspicion before the set is made anew on general principles.
 FEW = 64
@@ -56,10 +75,14 @@ def _open() -> Facility:
 class EpollPollster(Pollster):
     """Watch descriptors with epoll, level-triggered.
 
+    Readers with ``edge`` are reported edge-triggered.
+
     Regular files and folders are refused (``EPERM``): the kernel has no readiness for them.
 
     Source: epoll(7), epoll_ctl(2), epoll_wait(2).
     """
+
+    _heeds_edge = True
 
     def __init__(self) -> None:
         """Open an epoll set; see :class:`Pollster`."""
@@ -69,6 +92,8 @@ class EpollPollster(Pollster):
         self._outer: Facility | None = None
         # Numbers that were closed before they were removed: there may be ghosts of them.
         self._suspects: set[int] = set()
+        # Handles whose entries are edge-triggered, and must not be any more after the next poll.
+        self._edges_to_end: list[DescriptorHandle] = []
 
     @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
@@ -77,6 +102,8 @@ class EpollPollster(Pollster):
             raise ClosedError(f"{self!r} was closed")
         if self._withdrawn:
             self._drop_withdrawn()
+        if self._edges_to_end:
+            self._end_edges()
         readers = self._readers
         if timeout is not None and not (type(timeout) is float and 0 <= timeout <= LONGEST_WAIT):
             timeout = bounded(timeout)
@@ -95,18 +122,40 @@ class EpollPollster(Pollster):
                     self._rebuild()  # see below
             else:
                 ready.extend(self._interested(fd, mask))
+        if self._edges_to_end and self._outer is not None:
+            self._end_edges()
         return ready
 
-    def _interested(self, fd: int, mask: int) -> list[Handle]:
+    def _interested(self, fd: int, mask: int) -> tuple[Handle, ...]:
         """Return the handles that these events are for."""
-        # Whatever is not plainly the other direction's: hang-up and errors are both's.
-        reader = self._readers.get(fd) if mask & ~EPOLLOUT else None
-        writer = self._writers.get(fd) if mask & ~EPOLLIN else None
-        handles: list[Handle] = [handle for handle in (reader, writer) if handle is not None]
-        if not handles:
-            # We tell the kernel of every change at once, so this can only be a ghost.
-            self._rebuild()
-        return handles
+        # It is not input alone. What is more than room for output may be both's, as errors are.
+        reader = self._readers.get(fd) if mask != EPOLLOUT else None
+        writer = self._writers.get(fd)
+        if reader is not None:
+            if reader._edge:
+                self._edges_to_end.append(reader)
+            return (reader,) if writer is None else (reader, writer)
+        if writer is not None:
+            return (writer,)
+        # We tell the kernel of every change at once, so this can only be a ghost.
+        self._rebuild()
+        return ()
+
+    def _end_edges(self) -> None:
+        """Make entries level-triggered, so that they are reported until all is read."""
+        for handle in self._edges_to_end:
+            handle._edge = False
+            if self._readers.get(handle._fd) is handle:
+                self._modify(handle._fd)
+        self._edges_to_end.clear()
+
+    def _modify(self, fd: int) -> None:
+        """Tell the kernel what the books say of ``fd``."""
+        try:
+            self._epoll.modify(fd, EVENTS[self._interest(fd)])
+        except OSError:
+            # ENOENT or EBADF: it was closed first.
+            self._suspects.add(fd)
 
     @override
     def fileno(self) -> int:
@@ -167,12 +216,11 @@ class EpollPollster(Pollster):
 
     @override
     def _detach(self, fd: int, _direction: int, /) -> None:
-        left = (READ if fd in self._readers else 0) | (WRITE if fd in self._writers else 0)
+        if fd in self._readers or fd in self._writers:
+            self._modify(fd)
+            return
         try:
-            if left:
-                self._epoll.modify(fd, EVENTS[left])
-            else:
-                self._epoll.unregister(fd)
+            self._epoll.unregister(fd)
         except OSError:
             # ENOENT or EBADF: it was closed first.
             self._suspects.add(fd)
