@@ -21,8 +21,12 @@ from tulip_net import (
     run,
     sleep,
 )
+from tulip_net._socket import EARLY
 from tulip_net._typing import override
-from tulip_sched import block_r, run_in_asyncio
+from tulip_poll import EpollPollster, EventLoop
+from tulip_poll._pollster import EDGE
+from tulip_poll._wrapper import PollsterWrapper
+from tulip_sched import Context, block_r, run_in_asyncio, set_context_provider
 
 
 class CountingSocket(socket.socket):
@@ -262,7 +266,48 @@ def test_a_closed_transport_has_no_address() -> None:
     run(main())
 
 
-# Over TCP, epoll tells of input once, when it comes.
+# Over TCP, epoll tells of input once, when it comes, when a connection has had some events.
+
+
+async def grow_old(transport: SocketTransport, peer: socket.socket) -> None:
+    for _ in range(EARLY + 2):
+        receiver = create_task(transport.recv(100))
+        await sleep(0)
+        peer.sendall(b"x")
+        assert await receiver == b"x"
+
+
+class Noting(PollsterWrapper):
+    """Notes which of the registrations are edge-triggered."""
+
+    def __init__(self) -> None:
+        super().__init__(EpollPollster())
+        self.edges: list[bool] = []
+
+    @override
+    def _attach(self, fd: int, direction: int, /) -> None:
+        self.edges.append(direction & EDGE != 0)
+        super()._attach(fd, direction)
+
+
+def test_a_connection_that_lasts_is_registered_once_more() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a:
+            await grow_old(a, theirs)
+
+    pollster = Noting()
+    context = Context(EventLoop(pollster))
+    previous = set_context_provider(lambda: context)
+    try:
+        run(main())
+    finally:
+        set_context_provider(previous)
+        context.eventloop.close()
+    assert pollster.edges[-2:] == [False, True]
+    assert pollster.edges.count(True) == 1
+    theirs.close()
 
 
 @pytest.mark.parametrize("wrong", [b"read-only", bytearray(0)], ids=["read-only", "empty"])
@@ -271,6 +316,7 @@ def test_a_refused_buffer_loses_nothing(wrong: bytes | bytearray) -> None:
 
     async def main() -> None:
         with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await grow_old(a, theirs)
             await b.send(b"data")
             with pytest.raises((TypeError, ValueError)):
                 await a.recv_into(wrong)
@@ -287,6 +333,7 @@ def test_a_refused_limit_loses_nothing() -> None:
 
     async def main() -> None:
         with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await grow_old(a, theirs)
             await b.send(b"data")
             with pytest.raises(TypeError):
                 await a.recv(4.5)  # type: ignore[arg-type]
@@ -305,6 +352,7 @@ def test_an_end_that_comes_with_the_data_is_heard_of(in_asyncio: bool) -> None:
     async def main() -> list[bytes]:
         received: list[bytes] = []
         with SocketTransport(ours) as a:
+            await grow_old(a, theirs)
             receiver = create_task(_receive_all(a, received))
             await sleep(0.01)  # it waits
             theirs.send(b"last words")
@@ -330,6 +378,7 @@ def test_data_behind_an_urgent_byte_is_received() -> None:
 
     async def main() -> None:
         with SocketTransport(ours) as a:
+            await grow_old(a, theirs)
             theirs.send(b"before")
             theirs.send(b"!", socket.MSG_OOB)
             theirs.send(b"behind")
@@ -348,8 +397,7 @@ def test_who_waits_for_the_same_socket_without_reading_is_told_each_time() -> No
 
     async def main() -> None:
         with SocketTransport(ours) as a, SocketTransport(theirs) as b:
-            await b.send(b"1")
-            assert await a.recv(100) == b"1"
+            await grow_old(a, theirs)
             await b.send(b"2")
             with fail_after(5):
                 for _ in range(3):
@@ -366,6 +414,7 @@ def test_a_wait_that_is_cancelled_as_the_data_comes_loses_nothing() -> None:
 
     async def main() -> None:
         with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await grow_old(a, theirs)
             for number in range(20):
                 receiver = create_task(a.recv(100))
                 await sleep(0)

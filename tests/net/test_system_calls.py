@@ -24,7 +24,6 @@ def test_a_connection_costs_nothing_but_what_happens_on_it(tmp_path: Path) -> No
         "ioctl": CONNECTIONS,  # non-blocking
         "recvfrom": 2 * CONNECTIONS,  # the message, and its end
         "sendto": CONNECTIONS,
-        # Each in and out, and once in between, as its end came with the message; and the listener.
-        "epoll_ctl": 3 * CONNECTIONS + 1,
+        "epoll_ctl": 2 * CONNECTIONS + 1,  # each once and no more; and the listener
         "close": CONNECTIONS,
     }

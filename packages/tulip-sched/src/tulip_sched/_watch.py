@@ -6,6 +6,7 @@ wants removes it. That is also why a Watch must be told before its descriptor is
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, final
 from weakref import ref
@@ -66,7 +67,7 @@ class Watch:
         "_undo",
         "_writer",
         "_writing",
-        "edge",
+        "edge_after",
         "owner",
         "temporary",
     )
@@ -88,8 +89,9 @@ class Watch:
         # for, or that it ends with the wait. Neither for a Watch that its maker forgets.
         self.owner: ref[object] | None = None
         self.temporary: bool = False
-        # Whether who waits in block_r takes all there is each time; see `EventLoop.add_reader`.
-        self.edge: bool = False
+        # If who waits in block_r takes all there is each time: after how many events more it
+        # pays to tell the kernel so; see `EventLoop.add_reader`.
+        self.edge_after: int | None = None
         self._reader: Task[Any] | None = None
         self._writer: Task[Any] | None = None
         self._reading = False
@@ -202,8 +204,8 @@ class Watch:
 
     def share(self) -> None:
         """See to it that all input is reported: somebody waits here who need not take it."""
-        if self.edge:
-            self.edge = False
+        if self.edge_after is not None:
+            self.edge_after = None
             if self._reading:
                 self._register_reader()
 
@@ -215,7 +217,8 @@ class Watch:
     def _register_reader(self) -> None:
         if self._fd < 0:
             self._refuse_closed()
-        self._loop.add_reader(self._fd, self._on_readable, edge=self.edge)
+        callback = self._on_early_readable if self.edge_after else self._on_readable
+        self._loop.add_reader(self._fd, callback, edge=self.edge_after == 0)
         self._reading = True
 
     def _register_writer(self) -> None:
@@ -223,6 +226,15 @@ class Watch:
             self._refuse_closed()
         self._loop.add_writer(self._fd, self._on_writable)
         self._writing = True
+
+    def _on_early_readable(self) -> None:
+        """Count the events before it is edge-triggered."""
+        if self.edge_after:
+            self.edge_after -= 1
+            if not self.edge_after:
+                with suppress(OSError):  # closed without a word: who waits will find out
+                    self._register_reader()
+        self._on_readable()
 
     def _on_readable(self) -> None:
         task = self._reader
