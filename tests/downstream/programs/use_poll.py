@@ -66,6 +66,7 @@ def read_with_a_loop() -> bytes:
             loop.remove_reader(file)
 
         loop.add_reader(ours, on_readable, ours, 100)
+        assert_type(loop.add_reader(ours, on_readable, ours, 100, edge=True), Handle)
         timer = loop.call_later(0.001, theirs.send, b"data")
         assert_type(timer, TimerHandle)
         loop.call_at(loop.time() + 3600, sys.exit, "cancelled in time").cancel()
