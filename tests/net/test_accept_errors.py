@@ -59,6 +59,27 @@ def test_what_became_of_one_connection_is_no_matter(
     assert not caplog.records
 
 
+def test_others_have_their_turns_while_one_connection_after_another_fails() -> None:
+    failures = 100
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await sleep(0)
+
+    async def main() -> None:
+        with Listener([failing(*[errno.ENETDOWN] * failures)]) as listener, fail_after(10):
+            busy = create_task(others())
+            with socket.create_connection(("127.0.0.1", listener.port)), await listener.accept():
+                busy.cancel()
+            await busy.wait()
+        assert turns >= failures
+
+    run(main())
+
+
 class Counted(socket.socket):
     """A listening socket that counts the calls of accept(), or loses the race for a connection."""
 

@@ -145,6 +145,8 @@ class Listener(Closable):
                         return transport
                     if self._exhausted:
                         yield from sleep(PAUSE)
+                    elif self._ready:  # it was one connection; there may be many such
+                        yield from sleep(0)
                 if len(self._doors) == 1:
                     self._doors[0].watch.block_r()
                     yield
