@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.net.noting import registrations
 from tulip_net import (
     BrokenError,
     BusyError,
@@ -23,10 +24,7 @@ from tulip_net import (
 )
 from tulip_net._socket import EARLY
 from tulip_net._typing import override
-from tulip_poll import EpollPollster, EventLoop
-from tulip_poll._pollster import EDGE
-from tulip_poll._wrapper import PollsterWrapper
-from tulip_sched import Context, block_r, run_in_asyncio, set_context_provider
+from tulip_sched import block_r, run_in_asyncio
 
 
 class CountingSocket(socket.socket):
@@ -277,19 +275,6 @@ async def grow_old(transport: SocketTransport, peer: socket.socket) -> None:
         assert await receiver == b"x"
 
 
-class Noting(PollsterWrapper):
-    """Notes which of the registrations are edge-triggered."""
-
-    def __init__(self) -> None:
-        super().__init__(EpollPollster())
-        self.edges: list[bool] = []
-
-    @override
-    def _attach(self, fd: int, direction: int, /) -> None:
-        self.edges.append(direction & EDGE != 0)
-        super()._attach(fd, direction)
-
-
 def test_a_connection_that_lasts_is_registered_once_more() -> None:
     ours, theirs = tcp_pair()
 
@@ -297,16 +282,9 @@ def test_a_connection_that_lasts_is_registered_once_more() -> None:
         with SocketTransport(ours) as a:
             await grow_old(a, theirs)
 
-    pollster = Noting()
-    context = Context(EventLoop(pollster))
-    previous = set_context_provider(lambda: context)
-    try:
-        run(main())
-    finally:
-        set_context_provider(previous)
-        context.eventloop.close()
-    assert pollster.edges[-2:] == [False, True]
-    assert pollster.edges.count(True) == 1
+    number = ours.fileno()
+    noted = registrations(main())
+    assert [edge for fd, edge in noted if fd == number] == [False, True]
     theirs.close()
 
 
