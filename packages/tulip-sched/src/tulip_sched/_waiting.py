@@ -153,7 +153,7 @@ class AsCompleted(Iterator[Coroutine[Task[T]]]):
     def _next_done(self) -> Gen[Task[T]]:
         if self._waiter is not None:
             raise BusyError(f"task {self._waiter.name!r} already waits for the next to finish")
-        if not self._done:
+        while not self._done:  # another task may have taken the one whose end woke this
             self._waiter = current_task()
             self._waiter._block(self._stop_waiting)
             yield
