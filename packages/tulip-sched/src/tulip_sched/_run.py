@@ -148,7 +148,7 @@ def _cancel_leftovers(context: Context) -> None:
         oldest = next(iter(context.tasks))
         oldest.add_done_callback(lambda _: loop.stop())
         try:
-            ended = loop.run()
+            ended = _run_loop(context)
         except Exception as error:  # noqa: BLE001 - a callback's; the clean-up goes on
             raised.append(error)
         else:
