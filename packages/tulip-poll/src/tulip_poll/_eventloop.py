@@ -200,7 +200,7 @@ class EventLoop(Iteration):
         if not self._hosted:
             self._hosted = True
             if not self._running:
-                self._end()
+                self._leave_to_host()
         return fd
 
     def stats(self) -> LoopStats:
