@@ -87,12 +87,12 @@ async def hosted_by_asyncio() -> AsyncIterator[None]:
         yield
     finally:
         host.users -= 1
-        if host.users == 0:
+        if host.is_unused():
             try:
                 await host.end_tasks()
             finally:
-                # Somebody may have come while the last tasks ended.
-                if host.users == 0:
+                # Somebody may have come while the last tasks ended, and even gone again.
+                if host.is_unused():
                     del _hosts[id(context)]
                     host.close()
 
@@ -213,14 +213,31 @@ class _Host:
         _block_on(task, future, future.cancel)
         return True
 
+    def is_unused(self) -> bool:
+        """Return whether nobody needs it any more, and it was not closed."""
+        return self.users == 0 and _hosts.get(id(self._context)) is self
+
     async def end_tasks(self) -> None:
-        """Cancel the tasks that are left, wait for their ends, and raise what was lost."""
-        while some_left(self._context):
+        """Cancel the tasks that are left, wait for their ends, and raise what was lost.
+
+        Whoever comes meanwhile takes over, with all tasks that are left by then.
+
+        Raises:
+            CancelledError: asyncio's; it came meanwhile, and was put off.
+        """
+        import asyncio
+
+        cancelled = False
+        while self.is_unused() and some_left(self._context):
             for task in list(self._context.tasks):
                 task.cancel()
             oldest = next(iter(self._context.tasks))
-            await _wait_in_spite_of_cancellation(_asyncio_event_of(oldest))
-        raise_failures(self._context)
+            if await _wait_in_spite_of_cancellation(_asyncio_event_of(oldest)):
+                cancelled = True
+        if self.is_unused():
+            raise_failures(self._context)
+        if cancelled:
+            raise asyncio.CancelledError
 
     def close(self) -> None:
         """Take the tulip loop out of asyncio and close it."""
@@ -246,12 +263,18 @@ def _asyncio_event_of(task: Task[Any]) -> asyncio.Event:
     return ended
 
 
-async def _wait_in_spite_of_cancellation(ended: asyncio.Event) -> None:
-    """Wait for an end that is already ordered; further cancellations cannot hasten it."""
+async def _wait_in_spite_of_cancellation(ended: asyncio.Event) -> bool:
+    """Wait for an end that is already ordered; further cancellations cannot hasten it.
+
+    Returns:
+        Whether there were any.
+    """
     import asyncio
 
+    cancelled = False
     while not ended.is_set():
         try:
             await ended.wait()
         except asyncio.CancelledError:
-            continue
+            cancelled = True
+    return cancelled
