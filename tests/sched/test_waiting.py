@@ -13,6 +13,7 @@ from tulip_sched import (
     Event,
     Task,
     as_completed,
+    call_in_thread,
     create_task,
     current_task,
     map_over,
@@ -390,5 +391,18 @@ def test_who_waits_for_the_next_to_finish_waits_on_when_another_task_took_it(
             return await next_of(steps)
 
         assert await par(take_when_it_rings(), next_of(steps)) == (tasks[0], tasks[1])
+
+    run(main())
+
+
+def test_an_as_completed_that_ends_in_another_thread_leaves_no_callback() -> None:
+    """As the garbage collector runs in whichever thread makes it run."""
+
+    async def main() -> None:
+        tasks = started(1000, 1000)
+        box = [as_completed(tasks)]
+        await call_in_thread(box.clear)
+        await sleep(0)
+        assert not any(task._callbacks for task in tasks)
 
     run(main())
