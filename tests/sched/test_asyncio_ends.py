@@ -1,6 +1,7 @@
 """The end of the last block that hosts tulip in asyncio, while others come, go, or cancel it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -13,6 +14,7 @@ from tulip_sched import (
     run_in_asyncio,
     shield,
     sleep,
+    wait_asyncio,
 )
 
 
@@ -89,3 +91,36 @@ def test_a_cancellation_while_the_last_tasks_end_comes_out_after_it() -> None:
         assert not current_context().running
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("way", [asyncio.ensure_future, asyncio.gather])
+def test_the_last_block_is_one_that_a_task_to_be_ended_waits_for(
+    way: Callable[[Awaitable[None]], Awaitable[None]], at_once: bool
+) -> None:
+    """The task waits for the end of the block's asyncio task, which cannot wait for the task's."""
+    seen: list[str] = []
+
+    async def inner() -> None:
+        await run_in_asyncio(sleep(1000 if at_once else 0.002))
+
+    async def waits() -> None:
+        try:
+            await wait_asyncio(way(inner()))
+        finally:
+            with shield():
+                await sleep(0.001)
+            seen.append("cleaned up")
+
+    async def main() -> None:
+        async with hosted_by_asyncio():
+            task = create_task(waits())
+            await asyncio.sleep(0.001)
+        if at_once:
+            task.cancel()
+        while current_context().running:
+            await asyncio.sleep(0.001)
+        assert seen == ["cleaned up"]
+        assert task.cancelled()
+
+    asyncio.run(asyncio.wait_for(main(), 5))
