@@ -237,10 +237,13 @@ def test_an_item_that_cannot_be_compared_is_its_putters_error() -> None:
         queue.put_nowait(1)
         queue.put_nowait(2)
         putter = create_task(queue.put("three"))
+        next_putter = create_task(queue.put(4))
         await sleep(0)
         assert await queue.get() == 1
         with pytest.raises(TypeError):
             await putter
+        assert next_putter.done()
+        assert [queue.get_nowait() for _ in range(queue.qsize())] == [2, 4]
 
     run(main())
 
