@@ -137,7 +137,10 @@ class TaskGroup:
         self._context = None
         errors, self._errors = self._errors, []
         if errors:
-            self._close_scope(None)
+            try:
+                self._close_scope(None)
+            except RuntimeError as misused:  # left out of order: told besides, not instead
+                errors.append(misused)
             failures = "1 failure" if len(errors) == 1 else f"{len(errors)} failures"
             raise BaseExceptionGroup(f"{failures} in a task group", errors) from None
         swallowed = self._close_scope(error)
