@@ -135,7 +135,7 @@ class EventLoop(Iteration):
         return handle
 
     def remove_signal_handler(self, number: int) -> bool:
-        """Put back what handled the signal before ``add_signal_handler``.
+        """Put back what handled the signal before ``add_signal_handler``, if ours is still there.
 
         Returns:
             Whether there was a handler of this loop.
