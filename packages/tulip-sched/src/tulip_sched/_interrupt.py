@@ -30,8 +30,7 @@ class Interrupt:
         """Handle the signal, in the main thread."""
         task = self._task
         if task is None:
-            signal.default_int_handler(number, frame)
-            return
+            signal.default_int_handler(number, frame)  # raises
         if self.arrived:
             self.immediate = True
             signal.default_int_handler(number, frame)
