@@ -106,6 +106,13 @@ class TestReadable:
         sooner.cancel()
         assert guest.next_deadline() == later.when
 
+    def test_a_stop_before_it_was_hosted_holds(self) -> None:
+        loop = EventLoop()
+        loop.stop()
+        loop.fileno()
+        assert not loop.run_once(0)
+        loop.close()
+
     def test_when_there_was_work_before_it_was_hosted(self) -> None:
         loop = EventLoop()
         loop.call_soon(nothing)

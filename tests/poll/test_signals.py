@@ -154,6 +154,44 @@ def test_removing_puts_back_what_was_there(loop: EventLoop) -> None:
     loop.close()
 
 
+def test_removing_leaves_a_handler_that_came_later(loop: EventLoop) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    loop.add_signal_handler(signal.SIGUSR1, int)
+    seen: list[int] = []
+
+    def later(number: int, _frame: object) -> None:
+        seen.append(number)
+
+    signal.signal(signal.SIGUSR1, later)
+    assert loop.remove_signal_handler(signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) is later
+    signal.signal(signal.SIGUSR1, before)
+    loop.close()
+
+
+def test_two_loops_leave_a_signal_in_any_order() -> None:
+    """The second puts the first one's handler back, which is over: what was there before has it."""
+    seen: list[str] = []
+
+    def first_of_all(_number: int, _frame: object) -> None:
+        seen.append("first of all")
+
+    before = signal.signal(signal.SIGUSR1, first_of_all)
+    one, two = EventLoop(), EventLoop()
+    one.add_signal_handler(signal.SIGUSR1, seen.append, "one")
+    two.add_signal_handler(signal.SIGUSR1, seen.append, "two")
+    one.close()
+    kill()
+    two.run_once(0)
+    two.run_once(0)
+    assert seen == ["two"]
+    two.close()
+    kill()
+    assert seen == ["two", "first of all"]
+    assert signal.getsignal(signal.SIGUSR1) is first_of_all
+    signal.signal(signal.SIGUSR1, before)
+
+
 def test_a_signal_that_arrived_before_its_handler_was_removed_is_dropped(loop: EventLoop) -> None:
     loop.add_signal_handler(signal.SIGUSR1, pytest.fail, "it was removed")
     kill()

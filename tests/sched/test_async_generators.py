@@ -4,7 +4,8 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.sched.virtual import Virtual
 from tulip_sched import (
     Cancelled,
     Task,
+    TaskGroup,
     current_task,
     run,
     run_in_asyncio,
@@ -195,3 +197,48 @@ def test_under_asyncio_each_side_closes_its_own() -> None:
 
     asyncio.run(main())
     assert sorted(seen) == ["by asyncio", "by tulip_numbers()"]
+
+
+def test_a_failure_in_the_group_of_a_generator_that_is_closed_is_told(virtual: Virtual) -> None:
+    async def fails_when_cancelled() -> None:
+        try:
+            await sleep(1000)
+        finally:
+            raise LookupError("in the clean-up")
+
+    async def numbers_of_a_group() -> AsyncGenerator[int, None]:
+        async with TaskGroup() as group:
+            group.start_soon(fails_when_cancelled())
+            await sleep(1)
+            yield 1
+
+    async def main() -> None:
+        async with aclosing(numbers_of_a_group()) as generator:
+            await anext(generator)
+        await sleep(1)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(main())
+    assert caught.group_contains(LookupError, match="in the clean-up")
+
+
+def test_a_failure_that_makes_a_generator_with_a_group_be_closed_comes_out_of_it(
+    virtual: Virtual,
+) -> None:
+    async def fails() -> None:
+        await sleep(1)
+        raise LookupError("in the group")
+
+    async def numbers_of_a_group() -> AsyncGenerator[int, None]:
+        async with TaskGroup() as group:
+            group.start_soon(fails())
+            yield 1
+
+    async def main() -> None:
+        async with aclosing(numbers_of_a_group()) as generator:
+            await anext(generator)
+            await sleep(2)  # inside of the group, whose failure ends it
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(main())
+    assert caught.group_contains(LookupError, match="in the group")

@@ -170,6 +170,22 @@ def test_cancelling_the_tulip_task_cancels_the_asyncio_task_and_waits() -> None:
     assert seen == ["cleaned up", "after"]
 
 
+def test_cancelling_a_wait_for_a_gathering_is_no_failure() -> None:
+    """A gathering that was cancelled does not say so: it fails with a `CancelledError`."""
+
+    async def waits() -> None:
+        await wait_asyncio(asyncio.gather(asyncio.sleep(1000), asyncio.sleep(1000)))
+
+    async def main() -> None:
+        task = create_task(waits())
+        await sleep(0.001)
+        task.cancel()
+        await task.wait()
+        assert task.cancelled()
+
+    asyncio.run(run_in_asyncio(main()))
+
+
 def test_a_future_awaited_directly_is_cancelled_with_the_task() -> None:
     async def main() -> bool:
         future = asyncio.get_running_loop().create_future()

@@ -197,6 +197,26 @@ def test_cancelling_the_call_cancels_the_task() -> None:
     assert seen == ["cancelled"]
 
 
+def test_a_failure_of_a_task_whose_call_was_cancelled_makes_the_run_fail() -> None:
+    begun = threading.Event()
+
+    async def fails_when_cancelled() -> None:
+        begun.set()
+        try:
+            await sleep(1000)
+        finally:
+            raise LookupError("in the clean-up")
+
+    def work() -> None:
+        call = start_from_thread(fails_when_cancelled)
+        begun.wait()
+        assert call.cancel()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(call_in_thread(work))
+    assert caught.group_contains(LookupError, match="in the clean-up")
+
+
 def test_a_task_cancelled_in_the_loop_ends_the_call() -> None:
     async def suicidal() -> None:
         current_task().cancel()

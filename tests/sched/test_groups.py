@@ -10,6 +10,7 @@ from tests.sched.virtual import Virtual
 from tulip_sched import (
     AnyCoroutine,
     Cancelled,
+    CancelScope,
     Gen,
     Task,
     TaskCancelledError,
@@ -530,5 +531,22 @@ def test_a_group_that_is_open_for_long_holds_no_task_that_is_done(virtual: Virtu
             tasks = [weakref.ref(group.create_task(sleep(1))) for _ in range(10)]
             await sleep(2)
             assert [task() for task in tasks] == [None] * 10
+
+    run(main())
+
+
+def test_a_failure_in_a_group_that_is_left_out_of_order_is_told(virtual: Virtual) -> None:
+    async def fail() -> None:
+        raise LookupError("in the group")
+
+    async def main() -> None:
+        group = TaskGroup()
+        await group.__aenter__()
+        group.start_soon(fail())
+        with CancelScope():
+            with pytest.raises(ExceptionGroup) as caught:
+                await group.__aexit__(None, None, None)
+            assert caught.group_contains(LookupError, match="in the group")
+            assert caught.group_contains(RuntimeError, match="left out of order")
 
     run(main())

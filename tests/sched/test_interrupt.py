@@ -179,6 +179,49 @@ def test_an_interrupt_that_another_thread_gets_does_not_wait_for_the_poll() -> N
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_a_handler_that_the_loop_got_in_the_run_goes_with_it() -> None:
+    """What it took the place of was the handler of that run, and is nobody's afterwards."""
+    out, err, code = interrupt("""
+        from tulip_sched import current_context
+        async def first():
+            current_context().eventloop.add_signal_handler(signal.SIGINT, int)
+        async def second():
+            try:
+                print("ready", flush=True)
+                await sleep(1000)
+            finally:
+                await sleep(0)
+                print("not cleaned up")
+        run(first())
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        try:
+            run(second())
+        except KeyboardInterrupt:
+            print("interrupted")
+    """)
+    assert (out, code) == ("interrupted\nready\ninterrupted\n", 0), err
+
+
+def test_a_handler_that_the_program_set_in_the_run_stays() -> None:
+    seen: list[int] = []
+
+    def later(number: int, _frame: object) -> None:
+        seen.append(number)
+
+    async def main() -> None:
+        signal.signal(signal.SIGINT, later)
+        await sleep(0)
+
+    try:
+        run(main())
+        assert signal.getsignal(signal.SIGINT) is later
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_a_run_that_is_given_up_undoes_what_its_tasks_waited_for(virtual: Virtual) -> None:
     event = Event()
 

@@ -492,6 +492,16 @@ def test_a_loop_of_the_caller_s_is_used_and_left_open(virtual: Virtual) -> None:
     assert virtual.now == 2
 
 
+def test_a_run_that_was_given_up_does_not_stop_the_next_one_of_its_loop(virtual: Virtual) -> None:
+    async def main() -> None:
+        with shield():
+            await for_ever()
+
+    with pytest.raises(DeadlockError, match="in its clean-up"):
+        run(main())
+    assert run(give(3, 1)) == 3
+
+
 def test_the_context_has_no_task_outside_of_tasks() -> None:
     seen: list[object] = []
 

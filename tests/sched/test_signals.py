@@ -17,6 +17,8 @@ from tulip_sched import (
     dump_tasks_on_signal,
     run,
     set_context_provider,
+    shield,
+    sleep,
 )
 from tulip_sched._typing import override
 
@@ -87,3 +89,25 @@ def test_a_signal_that_only_prints_the_tree_hides_no_deadlock() -> None:
 
     with pytest.raises(DeadlockError):
         run(main())
+
+
+def test_a_clean_up_that_waits_for_a_signal_ends() -> None:
+    bell = Event()
+    ended: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await Event().wait()
+        finally:
+            with shield():
+                await bell.wait()
+            ended.append("rung")
+
+    async def main() -> None:
+        current_context().eventloop.add_signal_handler(signal.SIGUSR1, bell.set)
+        left = create_task(waits())
+        await sleep(0)
+        assert not left.done()
+
+    run(main())
+    assert ended == ["rung"]

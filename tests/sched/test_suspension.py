@@ -8,6 +8,7 @@ import pytest
 
 from tests.sched.virtual import Virtual
 from tulip_sched import (
+    CancelScope,
     Gen,
     SuspendError,
     block,
@@ -288,3 +289,55 @@ def test_an_undo_that_raises_raises_in_its_task_and_loses_no_other(virtual: Virt
 
     run(main())
     assert virtual.now == 5
+
+
+def test_an_undo_that_unblocks_its_task_resumes_it_once(virtual: Virtual) -> None:
+    """As a future's cancel() does, which calls the callback that was to wake the task."""
+
+    async def body() -> None:
+        with CancelScope() as scope:
+            scopes.append(scope)
+            await suspend(current_task().unblock)
+        await suspend(undo)
+        resumed.append("too early")
+
+    scopes: list[CancelScope] = []
+    resumed: list[str] = []
+
+    async def main() -> None:
+        task = create_task(body())
+        await sleep(1)
+        scopes[0].cancel()
+        await sleep(1)
+        assert scopes[0].cancelled_caught
+        assert resumed == []
+        task.cancel()
+        await task.wait()
+
+    run(main())
+
+
+def test_an_undo_that_cancels_once_more_is_called_once(virtual: Virtual) -> None:
+    undone: list[str] = []
+
+    async def body() -> None:
+        def cancel_all() -> None:
+            undone.append("undone")
+            current.cancel()
+
+        current = current_task()
+        with CancelScope() as scope:
+            scopes.append(scope)
+            await suspend(cancel_all)
+
+    scopes: list[CancelScope] = []
+
+    async def main() -> None:
+        task = create_task(body())
+        await sleep(1)
+        scopes[0].cancel()
+        await task.wait()
+        assert task.cancelled()
+
+    run(main())
+    assert undone == ["undone"]

@@ -10,8 +10,10 @@ from tulip_sched import (
     AnyCoroutine,
     BusyError,
     Coroutine,
+    Event,
     Task,
     as_completed,
+    call_in_thread,
     create_task,
     current_task,
     map_over,
@@ -370,5 +372,37 @@ def test_map_over_calls_with_one_item_of_each(virtual: Virtual) -> None:
         assert await map_over(give, [1, 2, 3], [3, 2, 1, 0]) == [1, 2, 3]
         assert await map_over(give, []) == []
         assert virtual.now == 3
+
+    run(main())
+
+
+def test_who_waits_for_the_next_to_finish_waits_on_when_another_task_took_it(
+    virtual: Virtual,
+) -> None:
+    async def main() -> None:
+        tasks = started(1, 2)
+        bell = Event()
+        # So that the end of the first task wakes the other taker before the one that waits for it.
+        tasks[0].add_done_callback(lambda _: bell.set())
+        steps = as_completed(tasks)
+
+        async def take_when_it_rings() -> Task[int]:
+            await bell.wait()
+            return await next_of(steps)
+
+        assert await par(take_when_it_rings(), next_of(steps)) == (tasks[0], tasks[1])
+
+    run(main())
+
+
+def test_an_as_completed_that_ends_in_another_thread_leaves_no_callback() -> None:
+    """As the garbage collector runs in whichever thread makes it run."""
+
+    async def main() -> None:
+        tasks = started(1000, 1000)
+        box = [as_completed(tasks)]
+        await call_in_thread(box.clear)
+        await sleep(0)
+        assert not any(task._callbacks for task in tasks)
 
     run(main())

@@ -12,6 +12,7 @@ from tulip_sched import (
     BusyError,
     ClosedError,
     Context,
+    Coroutine,
     Gen,
     Task,
     Watch,
@@ -445,6 +446,25 @@ def test_a_watch_of_a_run_that_is_over_says_so(pair: MakePair) -> None:
     run(later())
     watch.forget()
     run(later())
+
+
+@pytest.mark.parametrize("wait", [readable, writable])
+def test_a_task_that_exits_once_its_descriptor_is_ready_leaves_nobody_waiting(
+    virtual: Virtual, pair: MakePair, wait: Callable[[Watch], Coroutine[None]]
+) -> None:
+    here, there = pair()
+    there.send(b"x")
+    watch = Watch(here.fileno())
+
+    async def main() -> None:
+        await wait(watch)
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        run(main())
+    stats = virtual.loop.stats()
+    assert stats.readers + stats.writers == stats.parked
+    watch.forget()
 
 
 def test_a_watch_of_another_run_says_so(virtual: Virtual, pair: MakePair) -> None:

@@ -237,12 +237,39 @@ def test_an_item_that_cannot_be_compared_is_its_putters_error() -> None:
         queue.put_nowait(1)
         queue.put_nowait(2)
         putter = create_task(queue.put("three"))
+        next_putter = create_task(queue.put(4))
         await sleep(0)
         assert await queue.get() == 1
         with pytest.raises(TypeError):
             await putter
+        assert next_putter.done()
+        assert [queue.get_nowait() for _ in range(queue.qsize())] == [2, 4]
 
     run(main())
+
+
+def test_an_item_that_cannot_be_compared_is_not_put() -> None:
+    queue: PriorityQueue[Any] = PriorityQueue()
+
+    async def main() -> list[object]:
+        for item in (4, 2, 3, 1, "five"):
+            queue.put_nowait((item, None))
+        return []
+
+    with pytest.raises(TypeError):
+        run(main())
+    assert [queue.get_nowait() for _ in range(queue.qsize())] == [(n, None) for n in (1, 2, 3, 4)]
+
+
+def test_an_item_that_can_be_compared_with_some_only_is_not_put() -> None:
+    queue: PriorityQueue[Any] = PriorityQueue()
+    kept = [(1, "a"), (3, "c"), (2, "b"), (4, "d")]
+    for item in kept:
+        queue.put_nowait(item)
+    # Smaller than its parent in the heap, (3, "c"), and then it cannot be compared any more.
+    with pytest.raises(TypeError):
+        queue.put_nowait((1, None))
+    assert [queue.get_nowait() for _ in range(queue.qsize())] == sorted(kept)
 
 
 @anyqueue

@@ -142,7 +142,7 @@ class EventLoop(Iteration):
         return handle
 
     def remove_signal_handler(self, number: int) -> bool:
-        """Put back what handled the signal before ``add_signal_handler``.
+        """Put back what handled the signal before ``add_signal_handler``, if ours is still there.
 
         Returns:
             Whether there was a handler of this loop.
@@ -207,7 +207,7 @@ class EventLoop(Iteration):
         if not self._hosted:
             self._hosted = True
             if not self._running:
-                self._end()
+                self._leave_to_host()
         return fd
 
     def stats(self) -> LoopStats:

@@ -322,9 +322,12 @@ class Iteration(Scheduling):
     def _end(self) -> None:
         self._running = self._stopping = False
         if self._hosted:
-            self.thread = None
-            if self._ready:
-                self._wakeup.wake()
+            self._leave_to_host()
+
+    def _leave_to_host(self) -> None:
+        self.thread = None
+        if self._ready:
+            self._wakeup.wake()
 
     @override
     def __repr__(self) -> str:

@@ -72,7 +72,8 @@ class Signals:
         if sys.platform != "win32":
             # System calls elsewhere in the program go on after the signal, by themselves.
             signal.siginterrupt(number, False)
-        self._replaced.setdefault(number, replaced)
+        if number not in self._handles and replaced != self._arrived:
+            self._replaced[number] = replaced
         old = self._handles.get(number)
         if old is not None:
             old.cancel()
@@ -97,9 +98,9 @@ class Signals:
         if handle is None:
             return False
         handle.cancel()
-        replaced = self._replaced.pop(number)
-        # None is a handler that was not installed from Python, and cannot be put back.
-        signal.signal(number, signal.SIG_DFL if replaced is None else replaced)
+        # One that came later stays; it may put ours back when it goes, see `_arrived`.
+        if signal.getsignal(number) == self._arrived:
+            self._put_back(number)
         return True
 
     def numbers(self) -> tuple[int, ...]:
@@ -126,3 +127,11 @@ class Signals:
         handle = self._handles.get(number)
         if handle is not None:
             self._post(handle)
+        else:
+            self._put_back(number)
+            signal.raise_signal(number)
+
+    def _put_back(self, number: int) -> None:
+        replaced = self._replaced.pop(number, None)
+        # None is a handler that was not installed from Python, and cannot be put back.
+        signal.signal(number, signal.SIG_DFL if replaced is None else replaced)

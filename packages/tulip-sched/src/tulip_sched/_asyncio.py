@@ -72,29 +72,31 @@ async def hosted_by_asyncio() -> AsyncIterator[None]:
 
     Inside, asyncio code may start tasks (``create_task``) and use `run_in_asyncio`, and tulip
     tasks may wait for asyncio's awaitables, directly or with `wait_asyncio`. Blocks may nest and
-    overlap. When the last one ends, tasks that are left are cancelled and waited for.
+    overlap. When the last one ends, tasks that are left are cancelled and waited for; if one of
+    them waits itself for the end of asyncio code in which this block is, and has cancelled it, they
+    end later, and what would have been raised is the failure of an asyncio task of its own.
 
     Raises:
         RuntimeError: A run is under way in this thread, or no asyncio loop is.
         ExceptionGroup: Tasks failed that nobody waited for.
     """
+    import asyncio
+
     context = current_context()
     host = _hosts.get(id(context))
     if host is None:
         host = _hosts[id(context)] = _Host(context)
     host.users += 1
+    cancelled = False
     try:
         yield
+    except asyncio.CancelledError:
+        cancelled = True
+        raise
     finally:
         host.users -= 1
-        if host.users == 0:
-            try:
-                await host.end_tasks()
-            finally:
-                # Somebody may have come while the last tasks ended.
-                if host.users == 0:
-                    del _hosts[id(context)]
-                    host.close()
+        if host.is_unused():
+            await host.end(cancelled)
 
 
 @coroutine
@@ -117,7 +119,8 @@ def wait_asyncio(awaitable: Awaitable[T]) -> Gen[T]:
     import asyncio
 
     task = current_task()
-    if id(task._context) not in _hosts:
+    host = _hosts.get(id(task._context))
+    if host is None:
         if hasattr(awaitable, "close"):
             awaitable.close()
         raise RuntimeError(
@@ -131,11 +134,16 @@ def wait_asyncio(awaitable: Awaitable[T]) -> Gen[T]:
             yield
     except Cancelled:
         future.cancel()
-        with shield():
-            while not future.done():
-                _block_on(task, future, lambda: None)
-                yield
-        if not future.cancelled() and (error := future.exception()) is not None:
+        host.cancelled_waits += 1
+        try:
+            with shield():
+                while not future.done():
+                    _block_on(task, future, lambda: None)
+                    yield
+        finally:
+            host.cancelled_waits -= 1
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not isinstance(error, asyncio.CancelledError):  # a gathering's
             raise error from None
         raise
     try:
@@ -170,6 +178,9 @@ class _Host:
         if context.running:
             raise RuntimeError("a tulip run is already under way in this thread")
         self.users = 0
+        # How many tasks wait for the end of something of asyncio's that they have cancelled.
+        self.cancelled_waits = 0
+        self._apart: asyncio.Task[None] | None = None
         self._asyncio = asyncio.get_running_loop()
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
@@ -213,16 +224,50 @@ class _Host:
         _block_on(task, future, future.cancel)
         return True
 
-    async def end_tasks(self) -> None:
-        """Cancel the tasks that are left, wait for their ends, and raise what was lost."""
-        while some_left(self._context):
-            for task in list(self._context.tasks):
-                task.cancel()
-            oldest = next(iter(self._context.tasks))
-            await _wait_in_spite_of_cancellation(_asyncio_event_of(oldest))
-        raise_failures(self._context)
+    def is_unused(self) -> bool:
+        """Return whether nobody needs it any more, and it was not closed."""
+        return self.users == 0 and _hosts.get(id(self._context)) is self
 
-    def close(self) -> None:
+    async def end(self, cancelled: bool, *, apart: bool = False) -> None:
+        """Cancel the tasks that are left, wait for their ends, close, and raise what was lost.
+
+        Whoever comes meanwhile takes over, with all tasks that are left by then.
+
+        Args:
+            cancelled: asyncio has cancelled whoever calls this.
+            apart: This is an asyncio task of its own, which nobody waits for.
+
+        Raises:
+            CancelledError: asyncio's; it came meanwhile, and was put off until the end.
+        """
+        import asyncio
+
+        put_off = handed_over = False
+        try:
+            while self.is_unused() and some_left(self._context):
+                if cancelled and self.cancelled_waits and not apart:
+                    # One of these tasks may wait for the end of this very asyncio task.
+                    handed_over = True
+                    self._apart = asyncio.ensure_future(self.end(False, apart=True))
+                    break
+                for task in list(self._context.tasks):
+                    task.cancel()
+                oldest = next(iter(self._context.tasks))
+                try:
+                    await _asyncio_event_of(oldest).wait()
+                except asyncio.CancelledError:
+                    put_off = cancelled = True
+            if self.is_unused() and not handed_over:
+                raise_failures(self._context)
+            if put_off:
+                raise asyncio.CancelledError
+        finally:
+            # Somebody may have come while the last tasks ended, and even gone again.
+            if self.is_unused() and not handed_over:
+                del _hosts[id(self._context)]
+                self._close()
+
+    def _close(self) -> None:
         """Take the tulip loop out of asyncio and close it."""
         self._asyncio.remove_reader(self._context.eventloop.fileno())
         if self._timer is not None:

@@ -56,7 +56,7 @@ def start_from_thread(func: Callable[[*Ts], AnyCoroutine[T]], *args: *Ts) -> Fut
     """Do as `call_from_thread` does, without waiting.
 
     Returns:
-        A future; cancelling it cancels the task.
+        A future; cancelling it cancels the task, whose failure makes the run fail from then on.
     """
     context = HOME.get(None)
     if context is None:
@@ -110,7 +110,7 @@ class Portal:
         """Do as `call` does, without waiting.
 
         Returns:
-            A future; cancelling it cancels the task.
+            A future; cancelling it cancels the task, whose failure makes the run fail from then on.
         """
         context = self._context
         if context is None or not self._open:
@@ -170,13 +170,15 @@ def _launch(
         return
 
     def answer(task: Task[T]) -> None:
-        error = task.exception()
-        # The thread may cancel the call at this very moment; then nobody wants the answer.
+        error = task._exception
+        # The thread may cancel the call at this very moment; then nobody wants the answer, and a
+        # failure is reported as that of any task which nobody waited for.
         with suppress(InvalidStateError):
             if error is None:
                 call.set_result(task.result())
             else:
                 call.set_exception(error)
+                task.exception()
 
     def cancelled(call: Future[T]) -> None:
         if call.cancelled():

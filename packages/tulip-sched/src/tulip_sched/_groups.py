@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, cast, final, overload
 from tulip_sched._context import Context, current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import Cancelled
-from tulip_sched._scopes import CancelScope, GroupScope
+from tulip_sched._scopes import CancelScope, GroupScope, nobody_waits
 from tulip_sched._stepping import Stepper
 from tulip_sched._task import Task
 
@@ -120,23 +120,27 @@ class TaskGroup:
         """Wait for the tasks, then raise what failed; return whether ``error`` is dealt with."""
         if error is not None:
             self._scope.cancel()
-            if isinstance(error, GeneratorExit):
-                # The coroutine is being closed and cannot wait: its tasks are left to the run.
-                self._context = None
-                return self._close_scope(error)
-            if not isinstance(error, Cancelled):
+            if not isinstance(error, Cancelled | GeneratorExit):
                 self._errors.append(error)
-        # Shielded: an outer cancellation reaches the tasks themselves, and their end, not it,
-        # ends this wait.
-        with CancelScope(shield=True):
-            while self._scope.members:
-                self._waiter = current_task()
-                self._waiter._block(self._stop_waiting)
-                yield
+        if isinstance(error, GeneratorExit):
+            # The coroutine is being closed and cannot wait: its tasks, and whatever they fail
+            # with, are left to the run.
+            self._scope.ended = nobody_waits
+        else:
+            # Shielded: an outer cancellation reaches the tasks themselves, and their end, not it,
+            # ends this wait.
+            with CancelScope(shield=True):
+                while self._scope.members:
+                    self._waiter = current_task()
+                    self._waiter._block(self._stop_waiting)
+                    yield
         self._context = None
         errors, self._errors = self._errors, []
         if errors:
-            self._close_scope(None)
+            try:
+                self._close_scope(None)
+            except RuntimeError as misused:  # left out of order: told besides, not instead
+                errors.append(misused)
             failures = "1 failure" if len(errors) == 1 else f"{len(errors)} failures"
             raise BaseExceptionGroup(f"{failures} in a task group", errors) from None
         swallowed = self._close_scope(error)

@@ -11,11 +11,39 @@ from tulip_sched._task import Task
 
 
 class Interrupt:
-    """Whether a Ctrl-C arrived, and whether a second one did."""
+    """Python's handler of SIGINT for the length of a run, and what it has seen.
 
-    def __init__(self) -> None:
+    Attributes:
+        arrived: A Ctrl-C arrived.
+        immediate: And a second one.
+        over: The run has ended. Whoever replaced this handler, the run's loop for example, may put
+            it back afterwards: it is as good as Python's own then.
+    """
+
+    def __init__(self, task: Task[Any]) -> None:
         self.arrived = False
         self.immediate = False
+        self.over = False
+        self._task: Task[Any] | None = task
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal, in the main thread."""
+        task = self._task
+        if task is None:
+            signal.default_int_handler(number, frame)  # raises
+        if self.arrived:
+            self.immediate = True
+            signal.default_int_handler(number, frame)
+        self.arrived = True
+        # The signal may have come in the middle of anything: the loop does it in its turn.
+        task._context.eventloop.call_soon_threadsafe(task.cancel)
+
+    def end(self) -> None:
+        """Give SIGINT back to Python, unless somebody else has it by now."""
+        self.over = True
+        self._task = None
+        if signal.getsignal(signal.SIGINT) is self:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -25,25 +53,20 @@ def cancel_on_interrupt(task: Task[Any]) -> Iterator[Interrupt]:
     Where SIGINT is not Python's own to handle (another thread, a handler of the program's own),
     nothing is changed.
     """
-    interrupt = Interrupt()
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    interrupt = Interrupt(task)
+    if threading.current_thread() is not threading.main_thread() or not _is_pythons_own():
         yield interrupt
         return
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if interrupt.arrived:
-            interrupt.immediate = True
-            signal.default_int_handler(number, frame)
-        interrupt.arrived = True
-        # The signal may have come in the middle of anything: the loop does it in its turn.
-        task._context.eventloop.call_soon_threadsafe(task.cancel)
-
     task._context.eventloop.wake_on_signals()  # whichever thread gets it
-    signal.signal(signal.SIGINT, on_interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupt.end()
+
+
+def _is_pythons_own() -> bool:
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, Interrupt):
+        return handler.over
+    return handler is signal.default_int_handler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, current_context
@@ -13,7 +13,7 @@ from tulip_sched._errors import DeadlockError
 from tulip_sched._failures import logger, raise_failures, tell_failures
 from tulip_sched._interrupt import cancel_on_interrupt
 from tulip_sched._introspect import deadlock
-from tulip_sched._task import create_task
+from tulip_sched._task import Task, create_task
 
 T = TypeVar("T")
 
@@ -87,11 +87,9 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
     except BaseException:
         _cancel_leftovers(context)
         raise
-    loop = context.eventloop
-    task.add_done_callback(lambda _: loop.stop())
     with cancel_on_interrupt(task) as interrupt:
         try:
-            ended = _run_loop(context)
+            ended = _run_until_done(context, task)
             if not task.done():
                 raise deadlock(context) if ended else _stopped(context)
         finally:
@@ -130,6 +128,21 @@ def _run_loop(context: Context) -> bool:
     return ended
 
 
+def _run_until_done(context: Context, task: Task[Any]) -> bool:
+    """Run the loop as `_run_loop` does, and stop it when the task is done."""
+    loop = context.eventloop
+
+    def stop(_: object) -> None:
+        loop.stop()
+
+    task.add_done_callback(stop)
+    try:
+        return _run_loop(context)
+    finally:
+        # A task that is given up ends when the loop, which may be the caller's, does not run.
+        task.remove_done_callback(stop)
+
+
 def _stopped(context: Context) -> RuntimeError:
     names = ", ".join(repr(task.name) for task in context.tasks)
     return RuntimeError(
@@ -140,15 +153,13 @@ def _stopped(context: Context) -> RuntimeError:
 
 def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
-    loop = context.eventloop
     raised: list[Exception] = []
     while some_left(context):
         for task in list(context.tasks):
             task.cancel()
         oldest = next(iter(context.tasks))
-        oldest.add_done_callback(lambda _: loop.stop())
         try:
-            ended = loop.run()
+            ended = _run_until_done(context, oldest)
         except Exception as error:  # noqa: BLE001 - a callback's; the clean-up goes on
             raised.append(error)
         else:

@@ -234,17 +234,17 @@ class GroupScope(CancelScope):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended: Callable[[Stepper[Any]], object] = _nobody_waits
+        self.ended: Callable[[Stepper[Any]], object] = nobody_waits
         self.members: dict[Stepper[Any], None] = {}
 
     @override
     def _end(self) -> None:
         super()._end()
         if not self.members:
-            self.ended = _nobody_waits  # whoever waited has this scope, and would be in a cycle
+            self.ended = nobody_waits  # whoever waited has this scope, and would be in a cycle
 
 
-def _nobody_waits(_: object) -> None:
+def nobody_waits(_: object) -> None:
     """Stand for who would be told of ends."""
 
 

@@ -356,6 +356,9 @@ class Stepper(QueueEntry, Generic[T]):
     def _interrupt(self) -> None:
         """Undo the suspension and resume with `Cancelled`."""
         undo = cast("Callable[[], object]", self._undo)
+        # Before the undo function is called, which may itself wake the task, or cancel it again: a
+        # future's cancel() calls back whoever was to be told of its end.
+        self._undo = WOKEN
         error: BaseException
         try:
             undo()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self, TypeVar, cast, final, overload
 from weakref import ref
 
+from tulip_poll import ClosedError, WrongThreadError
 from tulip_sched._context import current_task
 from tulip_sched._coroutine import AnyCoroutine, Coroutine, Gen, coroutine
 from tulip_sched._errors import BusyError
@@ -153,7 +155,7 @@ class AsCompleted(Iterator[Coroutine[Task[T]]]):
     def _next_done(self) -> Gen[Task[T]]:
         if self._waiter is not None:
             raise BusyError(f"task {self._waiter.name!r} already waits for the next to finish")
-        if not self._done:
+        while not self._done:  # another task may have taken the one whose end woke this
             self._waiter = current_task()
             self._waiter._block(self._stop_waiting)
             yield
@@ -174,7 +176,12 @@ class AsCompleted(Iterator[Coroutine[Task[T]]]):
 
     def __del__(self) -> None:
         for task in self._pending:
-            task.remove_done_callback(self._callback)
+            try:
+                task.remove_done_callback(self._callback)
+            except WrongThreadError:  # the garbage collector runs in any thread
+                remove = partial(task.remove_done_callback, self._callback)
+                with suppress(ClosedError):
+                    task._loop.call_soon_threadsafe(remove)
 
 
 def _has_ended(steps: ref[AsCompleted[Any]], task: Task[Any]) -> None:

@@ -259,16 +259,18 @@ class Watch:
         # A socket is writable nearly always, so an unwanted writer would fire in the next round:
         # it is removed at once, unless the task waits again straight away.
         task = self._writer
-        if task is not None:
-            self._writer = None
-            task._step()
-        del task  # as at the end of Task._step
-        if self._writer is None and self._writing:
-            self._writing = False
-            if self._parked_w:
-                self._parked_w = False
-                self._loop.parked -= 1
-            self._loop.remove_writer(self._fd)
+        try:
+            if task is not None:
+                self._writer = None
+                task._step()
+        finally:  # it may exit, or be interrupted
+            del task  # as at the end of Task._step
+            if self._writer is None and self._writing:
+                self._writing = False
+                if self._parked_w:
+                    self._parked_w = False
+                    self._loop.parked -= 1
+                self._loop.remove_writer(self._fd)
 
     def _undo_r(self) -> None:
         self._reader = None

@@ -25,4 +25,23 @@ class PriorityQueue(Queue[T]):
     @override
     def _storage(self) -> Storage[T]:
         items: list[Any] = []
-        return items, partial(heappush, items), partial(heappop, items)
+        return items, partial(_push, items), partial(heappop, items)
+
+
+def _push(items: list[Any], item: object) -> None:
+    """Put an item into the heap, or leave the heap as it was."""
+    try:
+        heappush(items, item)
+    except BaseException:
+        # It was appended, and has changed places with each one above that it is smaller than, up
+        # to the one that it could not be compared with.
+        at = len(items) - 1
+        below = []
+        while items[at] is not item:
+            below.append(at)
+            at = (at - 1) // 2
+        for lower in reversed(below):
+            items[at] = items[lower]
+            at = lower
+        items.pop()
+        raise

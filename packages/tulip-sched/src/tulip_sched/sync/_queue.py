@@ -228,14 +228,16 @@ class Queue(OneThread, Generic[T]):
         return item
 
     def _admit_putter(self) -> None:
-        place = self._putters.first()
-        try:
-            self._push(place.gift)
-        except Exception as error:  # noqa: BLE001 - a PriorityQueue may not know how to compare it
-            place.task._throw(error)
-        else:
-            self._unfinished += 1
-            place.task._wake()
+        while self._putters:
+            place = self._putters.first()
+            try:
+                self._push(place.gift)
+            except Exception as error:  # noqa: BLE001 - a PriorityQueue cannot compare it, perhaps
+                place.task._throw(error)  # and the room is the next one's
+            else:
+                self._unfinished += 1
+                place.task._wake()
+                return
 
     def _finish(self, count: int) -> None:
         self._unfinished -= count
