@@ -145,10 +145,17 @@ class Body:
             return self._beyond_end()
         self._started = True
         decoder = self._body_decoder
-        if decoder is None:
-            chunk = yield from source.receive(ends)
-        else:
-            chunk = yield from self._decoded(decoder, source, ends)
+        try:
+            if decoder is None:
+                chunk = yield from source.receive(ends)
+            else:
+                chunk = yield from self._decoded(decoder, source, ends)
+        except BaseException:
+            # The source has ended itself, or is about to: it may serve another request by the
+            # next time that somebody reads or closes this.
+            self._source = None
+            self._abandoned = True
+            raise
         if not chunk:
             self._source = None
         return chunk
