@@ -4,7 +4,7 @@ The connection may serve another request by then: one that a cancelled reading l
 missing is read to its end in the background, and used again.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -62,7 +62,7 @@ async def drop(response: Response) -> None:
 
 
 @pytest.mark.parametrize("use", [close, read_on, drop])
-def test_it_leaves_the_next_request_alone(use: "Callable[[Response], object]") -> None:
+def test_it_leaves_the_next_request_alone(use: Callable[[Response], Awaitable[None]]) -> None:
     server = ScriptedServer([*FIRST, *SECOND])
 
     async def main() -> tuple[bytes, Stats]:

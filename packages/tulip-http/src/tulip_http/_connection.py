@@ -200,7 +200,7 @@ class Connection:
                 max_body=self._limits.max_body,
                 upgraded=parser.upgraded,
             )
-            deadlines.alarm.deadline = NEVER  # how long the caller takes is the caller's business
+            deadlines.lend()  # how long the caller takes is the caller's business
         clocked = (began, sent or first, first or ended, ended, self.served == 1)
         return Response(request, head, self.info, clocked, content, body)
 
@@ -225,8 +225,8 @@ class Connection:
             while True:
                 if sending.upload is None or sending.sent():
                     ends = deadlines.read_body(ends)
-                elif ends is None:
-                    ends = deadlines.begin_call()
+                else:
+                    ends = deadlines.wait_beside(ends)
                 data = yield from transport.recv(BODY_READ)
                 if deadlines.paced:
                     deadlines.come(len(data))
@@ -238,6 +238,8 @@ class Connection:
             raise
         if data:
             deadlines.alarm.deadline = NEVER
+            if sending.upload is not None:
+                deadlines.lend()
         else:
             self._finish(self._loop.time())
         return data
