@@ -224,8 +224,10 @@ class TestUpgrade:
                 assert await response.read_chunk() == b""
             with pytest.raises(RemoteProtocolError, match=r"detach\(\)"):
                 await client.get("http://h/", headers=headers)
-            with pytest.raises(RemoteProtocolError, match="nobody asked for"):
-                await client.get("http://h/")
+            for method in ("GET", "HEAD"):
+                with pytest.raises(RemoteProtocolError, match="nobody asked for"):
+                    await client.request(method, "http://h/")
+            assert client.stats().connections == 0
         with on(ScriptedServer(OK)) as client:
             async with client.stream("GET", "http://h/", headers=headers) as response:
                 with pytest.raises(StreamError, match="left the connection with HTTP"):
