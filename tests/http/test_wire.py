@@ -115,10 +115,9 @@ RESPONSES = {
         True,
     ),
     "interim close": (
-        b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n"
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 103 X\r\nConnection: close\r\n\r\nHTTP/1.1 204 Y\r\n\r\n",
         "GET",
-        b"hi",
+        b"",
         True,
     ),
     "bare LF": (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "GET", b"hello", True),

@@ -18,6 +18,7 @@ Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 sec
 from __future__ import annotations
 
 import math
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from tulip_http._alarm import NEVER
@@ -283,6 +284,17 @@ class Connection:
             self._finish(self._loop.time())
         else:
             Task(self._drain(), "tulip-http: the rest of an answer").start()
+
+    def drop(self) -> None:
+        """Close, in the event loop's thread: whoever waits for the place is woken there."""
+        thread = self._loop.thread
+        if thread is None or thread == get_ident():
+            self.close()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self.close)
+        except ClosedError:
+            self.close()
 
     def detach(self) -> Transport:
         """Give the transport away, with what was received beyond the head; the exchange ends."""

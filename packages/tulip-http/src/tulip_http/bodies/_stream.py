@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from enum import Enum
 from typing import Final, Protocol, TypeAlias, final, runtime_checkable
 
 from tulip_http._errors import LocalProtocolError
 from tulip_net import call_in_thread
 
 _PIECE: Final = 262144
+
+
+class _End(Enum):
+    """Stands for the piece after the last one."""
+
+    END = "no more"
 
 
 @runtime_checkable
@@ -34,12 +41,13 @@ class BodyStream:
 
     Attributes:
         length: How many bytes there will be, None where nobody knows.
+        may_block: The source waits for something, perhaps: it is asked in a thread, like a file.
 
     Raises:
         TypeError: ``source`` gives no bytes.
     """
 
-    __slots__ = ("_source", "_used", "length")
+    __slots__ = ("_source", "_used", "length", "may_block")
 
     def __init__(self, source: StreamTypes) -> None:
         if not isinstance(source, (Iterable, AsyncIterable, Readable)):
@@ -47,7 +55,7 @@ class BodyStream:
                 f"content must be bytes, text, a file or an iterable, got {type(source).__name__}"
             )
         self._source = source
-        self._used = False
+        self._used = self.may_block = False
         self.length: int | None = _rest_of(source) if isinstance(source, Readable) else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -84,6 +92,10 @@ class BodyStream:
         elif isinstance(source, AsyncIterable):
             async for piece in source:
                 yield piece
+        elif self.may_block and not isinstance(source, (list, tuple)):
+            pieces = iter(source)
+            while (next_one := await call_in_thread(next, pieces, _End.END)) is not _End.END:
+                yield next_one
         else:
             for piece in source:
                 yield piece
