@@ -10,6 +10,7 @@ import pytest
 
 from tulip_http import (
     Client,
+    ClientClosed,
     RemoteProtocolError,
     Response,
     Stats,
@@ -95,6 +96,26 @@ def test_to_close_it_at_once_does_not_disturb_what_reads_the_rest() -> None:
         content, stats = run(main())
     assert content == b"the second."
     assert (stats.opened, stats.exchanges) == (1, 2)
+
+
+def test_a_client_closed_during_a_reading_names_the_request() -> None:
+    server = ScriptedServer([Step.REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", Step.HANG])
+
+    async def main() -> None:
+        client = Client(connect=server.connect)
+        response = await client.stream("GET", "http://h/")
+        task = create_task(response.read_chunk())
+        await sleep(1)
+        client.close()
+        await task.wait()
+        error = task.exception()
+        assert isinstance(error, ClientClosed)
+        assert str(error).startswith("GET http://h/: ")
+        assert error.request is response.request
+        assert error.safe_to_repeat
+
+    with virtual_time():
+        run(main())
 
 
 def test_after_an_error_it_is_closed() -> None:

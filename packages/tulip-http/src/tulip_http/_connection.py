@@ -220,6 +220,7 @@ class Connection:
         if parser.complete or parser.chunks:
             return self._rest()
         transport, deadlines, sending = self._transport, self._deadlines, self._sending
+        request = self._request
         assert transport is not None
         # As in `exchange`, and in `Receiving.whole`: a generator in between would cost every piece.
         try:
@@ -235,7 +236,7 @@ class Connection:
                 if data or parser.complete:
                     break
         except BaseException as error:
-            self._fail(error, self._request)
+            self._fail(error, request)
             raise
         if data:
             deadlines.alarm.deadline = NEVER

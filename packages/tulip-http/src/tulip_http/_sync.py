@@ -118,9 +118,7 @@ class SyncClient(Methods[SyncResponse]):
         given: RequestOptions = {}
         if "timeout" in options:
             given["timeout"] = options.pop("timeout")
-        request = (
-            asked if isinstance(asked, Request) else self._client._build(*asked, options)
-        )
+        request = asked if isinstance(asked, Request) else self._client._build(*asked, options)
         if request.stream is not None:
             request.stream.may_block = True
         response = self._thread.call(lambda: self._client._send(request, given, whole))
