@@ -129,6 +129,23 @@ class TestAnEarlyAnswer:
             self.stream(at_once, Timeout(total=3))
 
 
+@pytest.mark.parametrize("write", [None, 60])
+def test_a_body_that_is_let_go_at_the_moment_when_the_time_is_up(write: float | None) -> None:
+    """It is the silence that took too long; and nothing is left of it."""
+    server = ScriptedServer([Step.REQUEST, Step.HANG])
+
+    @coroutine
+    async def main() -> int:
+        client = Client(connect=server.connect, timeout=Timeout(read=1, write=write))
+        async with client:
+            with pytest.raises(ReadTimeout, match="sent nothing for 1 s"):
+                await client.put("http://h/", content=b"x", headers=EXPECT)
+            return client.stats().connections
+
+    with virtual_time():
+        assert run(main()) == 0
+
+
 def test_a_body_that_was_held_back_stays_so_after_the_answer() -> None:
     """The server that refused it may take it for another request."""
     server = ScriptedServer([Step.REQUEST, HALF, 5.0, b"i", Step.HANG])

@@ -85,7 +85,8 @@ class Deadlines:
 
     def write(self) -> None:
         """From now on it is another piece of the request that takes long."""
-        self.begin(self._timeout, self.ends, self._loop.time())
+        if not self.expired:  # a task that was stopped takes one more step
+            self.begin(self._timeout, self.ends, self._loop.time())
 
     def pause(self) -> None:
         """From now on it is the program that takes long, to make the next piece of the request."""
@@ -93,6 +94,8 @@ class Deadlines:
 
     def written(self) -> None:
         """All of the request has gone out: from now on it is the answer that takes long."""
+        if self.expired:
+            return
         if self.awaited:
             self.read()
         else:
