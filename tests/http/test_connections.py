@@ -479,6 +479,23 @@ class TestLine:
             assert run(main()) == ["d late", "c late", "a served", "e late", "b served"]
 
 
+    def test_room_that_was_granted_is_given_back_where_the_client_is_closed_meanwhile(self) -> None:
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", HANG])
+            client = on(server, limits=Limits(max_connections=1))
+            response = await client.stream("GET", "http://h/")
+            task = create_task(client.get("http://other/"))
+            await sleep(0.1)
+            response.close()
+            client.close()
+            await task.wait()
+            assert isinstance(task.exception(), ClientClosed)
+            assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
+
 class TestAsking:
     """What a response tells about its connection."""
 

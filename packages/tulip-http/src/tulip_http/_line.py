@@ -34,12 +34,13 @@ class Waiter:
     """Someone who waits for a connection, or for room to open one.
 
     Attributes:
-        connection: What was granted; None: room.
+        connection: What was granted; None: room, or nothing.
+        room: There is room for a connection, which is counted already.
         late: It was the time that ended the wait.
         waits: It is in the line.
     """
 
-    __slots__ = ("arrival", "connection", "ends", "late", "origin", "task", "waits")
+    __slots__ = ("arrival", "connection", "ends", "late", "origin", "room", "task", "waits")
 
     def __init__(self, origin: Origin, task: Task[Any], ends: float) -> None:
         self.origin = origin
@@ -47,7 +48,7 @@ class Waiter:
         self.ends = ends
         self.arrival = next(_arrivals)
         self.connection: Connection | None = None
-        self.late = self.waits = False
+        self.late = self.room = self.waits = False
 
 
 @final
