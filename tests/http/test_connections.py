@@ -13,7 +13,7 @@ from embedded_server import Certificates, start_server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.http.running import in_loop
+from tests.http.running import in_loop, in_virtual_time
 from tulip_http import (
     Client,
     ClientClosed,
@@ -636,6 +636,17 @@ class TestTools:
             assert (await client.head("http://h/")).content == b""
         assert str(server.requests[0].url) == "http://h/a?b"
         assert server.connections == 1
+
+    @in_virtual_time
+    async def test_a_mock_leaves_it_to_the_client_to_give_up(self) -> None:
+        async def slow(_request: Request) -> Answer:
+            await sleep(5)
+            return Answer()
+
+        with on(MockServer(slow)) as client:
+            with pytest.raises(TimeoutError):
+                await client.get("http://h/", timeout=1)
+            await sleep(10)
 
     @in_loop
     async def test_a_recording(self, tmp_path: Path) -> None:
