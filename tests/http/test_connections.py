@@ -478,7 +478,6 @@ class TestLine:
         with virtual_time():
             assert run(main()) == ["d late", "c late", "a served", "e late", "b served"]
 
-
     def test_room_that_was_granted_is_given_back_where_the_client_is_closed_meanwhile(self) -> None:
         async def main() -> None:
             server = ScriptedServer([REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", HANG])

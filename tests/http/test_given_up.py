@@ -11,6 +11,7 @@ import pytest
 from tulip_http import (
     Client,
     ClientClosed,
+    Limits,
     RemoteProtocolError,
     Response,
     Stats,
@@ -96,6 +97,34 @@ def test_to_close_it_at_once_does_not_disturb_what_reads_the_rest() -> None:
         content, stats = run(main())
     assert content == b"the second."
     assert (stats.opened, stats.exchanges) == (1, 2)
+
+
+def test_one_that_was_waited_for_in_line_is_dropped_like_another() -> None:
+    """Who was served stays in the line's books for a while, but not what became of them."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    server = ScriptedServer([Step.REQUEST, head, Step.HANG])
+
+    async def main() -> None:
+        limits = Limits(max_connections=1)
+        async with Client(connect=server.connect, limits=limits) as client:
+
+            @coroutine
+            async def ask() -> Response:
+                return await client.stream("GET", "http://h/")
+
+            first = await ask()
+            tasks = [create_task(ask())]
+            await sleep(0.1)
+            assert client.stats().waiting == 1
+            first.close()
+            await tasks[0].wait()
+            assert client.stats().connections == 1
+            with pytest.warns(ResourceWarning, match="dropped before it was read or closed"):
+                tasks.clear()
+            assert client.stats().connections == 0
+
+    with virtual_time():
+        run(main())
 
 
 def test_a_client_closed_during_a_reading_names_the_request() -> None:

@@ -332,7 +332,8 @@ class Pool:
             if waiter.room:
                 self._count(origin, -1)
             raise ClientClosed(f"the client was closed while waiting for a connection to {origin}")
-        return waiter.connection
+        connection, waiter.connection = waiter.connection, None
+        return connection
 
     def _next_waiter(self, origin: Origin | None) -> Waiter | None:
         """Return who is served by a connection to ``origin``, or by the room it would leave."""
