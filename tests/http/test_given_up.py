@@ -127,14 +127,16 @@ def test_one_that_was_waited_for_in_line_is_dropped_like_another() -> None:
         run(main())
 
 
-def test_a_client_closed_during_a_reading_names_the_request() -> None:
+@pytest.mark.parametrize("during", [True, False])
+def test_reading_where_the_client_is_closed_names_the_request(*, during: bool) -> None:
     server = ScriptedServer([Step.REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", Step.HANG])
 
     async def main() -> None:
         client = Client(connect=server.connect)
         response = await client.stream("GET", "http://h/")
         task = create_task(response.read_chunk())
-        await sleep(1)
+        if during:
+            await sleep(1)
         client.close()
         await task.wait()
         error = task.exception()

@@ -220,7 +220,6 @@ class Connection:
         if parser.complete or parser.chunks:
             return self._rest()
         transport, deadlines, sending = self._transport, self._deadlines, self._sending
-        request = self._request
         assert transport is not None
         # As in `exchange`, and in `Receiving.whole`: a generator in between would cost every piece.
         try:
@@ -236,7 +235,7 @@ class Connection:
                 if data or parser.complete:
                     break
         except BaseException as error:
-            self._fail(error, request)
+            self._fail(error, self._request)
             raise
         if data:
             deadlines.alarm.deadline = NEVER
@@ -326,7 +325,8 @@ class Connection:
 
     def _hand_over(self) -> None:
         owner, self._owner = self._owner, None
-        self._request = None
+        if self.usable:  # else a reading that is under way, or comes late, has to name it
+            self._request = None
         if owner is not None:
             owner.give_back(self)
 
