@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from enum import Enum
+from stat import S_ISREG
 from typing import Final, Protocol, TypeAlias, final, runtime_checkable
 
 from tulip_http._errors import LocalProtocolError
@@ -103,9 +105,13 @@ class BodyStream:
 
 def _rest_of(file: Readable) -> int | None:
     """Return how many bytes a file has from where it stands, None if it is not that kind."""
+    plain = isinstance(file, (io.BufferedReader, io.BufferedRandom))
+    if isinstance(file, io.BufferedIOBase) and not plain:
+        return None  # gzip's and its kin: their descriptor is that of the packed file
     try:
-        size = os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]  # see except
+        status = os.fstat(file.fileno())  # type: ignore[attr-defined]  # see except
         place: int = file.tell()  # type: ignore[attr-defined]
     except (AttributeError, OSError):
         return None
-    return size - place if size >= place else None
+    size = status.st_size
+    return size - place if S_ISREG(status.st_mode) and size >= place else None
