@@ -57,7 +57,8 @@ class BodyStream:
                 f"content must be bytes, text, a file or an iterable, got {type(source).__name__}"
             )
         self._source = source
-        self._used = self.may_block = False
+        self._used = False
+        self.may_block: bool = False
         self.length: int | None = _rest_of(source) if isinstance(source, Readable) else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
