@@ -118,6 +118,24 @@ class TestAnEarlyAnswer:
         timeout = Timeout(write=1, read=5, total=10)
         assert self.stream(late, timeout) == [b"h", b"i"]
 
+    def test_a_piece_that_is_not_taken_is_too_slow_all_the_same(self) -> None:
+        async def endless() -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(65536)
+
+        server = ScriptedServer([Step.REQUEST, HALF, 100.0])
+
+        @coroutine
+        async def main() -> None:
+            client = Client(connect=server.connect, timeout=Timeout(write=1, read=60, total=None))
+            async with client, client.stream("PUT", "http://h/", content=endless()) as response:
+                await response.read_chunk()
+                with pytest.raises(WriteTimeout, match="took nothing for 1 s"):
+                    await response.read_chunk()
+
+        with virtual_time():
+            run(main())
+
     def test_reading_takes_no_longer_than_its_limits(self) -> None:
         async def at_once(response: Response) -> AsyncIterator[bytes]:
             yield await response.read_chunk()

@@ -46,6 +46,7 @@ class Deadlines:
         "_pace",
         "_slow_seconds",
         "_timeout",
+        "_writing",
         "alarm",
         "awaited",
         "ends",
@@ -65,6 +66,7 @@ class Deadlines:
         self.ends = math.inf
         self.reading = self.expired = False
         self.awaited = True
+        self._writing = False  # a piece of a request, in a task
 
     def begin(self, timeout: Timeout, ends: float, now: float) -> None:
         """Begin a call, whose request is sent now."""
@@ -86,14 +88,17 @@ class Deadlines:
     def write(self) -> None:
         """From now on it is another piece of the request that takes long."""
         if not self.expired:  # a task that was stopped takes one more step
+            self._writing = True
             self.begin(self._timeout, self.ends, self._loop.time())
 
     def pause(self) -> None:
         """From now on it is the program that takes long, to make the next piece of the request."""
+        self._writing = False
         self.alarm.set(self.ends)
 
     def written(self) -> None:
         """All of the request has gone out: from now on it is the answer that takes long."""
+        self._writing = False
         if self.expired:
             return
         if self.awaited:
@@ -118,6 +123,8 @@ class Deadlines:
         self.ends = math.inf
         self.awaited = False
         self.alarm.clear()
+        if self._writing:
+            self.write()
 
     def read(self) -> float:
         """From now on it is the next piece of the answer; return the time."""
