@@ -1,5 +1,6 @@
 """The command line, as the program that people run."""
 
+import io
 import os
 import pty
 import re
@@ -165,6 +166,37 @@ def test_a_reader_that_has_seen_enough(nginx: Nginx) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=30) == 1
+
+
+def test_an_output_that_is_none(
+    nginx: Nginx, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as Python starts with ">&-"
+    assert main(["-o", "-", nginx.url("/hello.txt")]) == 1
+    assert "cannot write to -: Bad file descriptor" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_output_that_is_full(nginx: Nginx) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "tulip_http.cli", nginx.url("/hello.txt")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    message = "tulip-http: cannot write to standard output: No space left on device\n"
+    assert (result.returncode, result.stderr) == (1, message)
+
+
+def test_an_output_that_does_not_know_every_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["ftp://h/\N{SNOWMAN}"]) == 1
+    output.seek(0)
+    assert output.read().endswith("  ftp://h/?\n")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from embedded_server import Certificates, start_server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.http.running import in_loop
+from tests.http.running import in_loop, in_virtual_time
 from tulip_http import (
     Client,
     ClientClosed,
@@ -224,8 +224,10 @@ class TestUpgrade:
                 assert await response.read_chunk() == b""
             with pytest.raises(RemoteProtocolError, match=r"detach\(\)"):
                 await client.get("http://h/", headers=headers)
-            with pytest.raises(RemoteProtocolError, match="nobody asked for"):
-                await client.get("http://h/")
+            for method in ("GET", "HEAD"):
+                with pytest.raises(RemoteProtocolError, match="nobody asked for"):
+                    await client.request(method, "http://h/")
+            assert client.stats().connections == 0
         with on(ScriptedServer(OK)) as client:
             async with client.stream("GET", "http://h/", headers=headers) as response:
                 with pytest.raises(StreamError, match="left the connection with HTTP"):
@@ -476,6 +478,22 @@ class TestLine:
         with virtual_time():
             assert run(main()) == ["d late", "c late", "a served", "e late", "b served"]
 
+    def test_room_that_was_granted_is_given_back_where_the_client_is_closed_meanwhile(self) -> None:
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", HANG])
+            client = on(server, limits=Limits(max_connections=1))
+            response = await client.stream("GET", "http://h/")
+            task = create_task(client.get("http://other/"))
+            await sleep(0.1)
+            response.close()
+            client.close()
+            await task.wait()
+            assert isinstance(task.exception(), ClientClosed)
+            assert client.stats().connections == 0
+
+        with virtual_time():
+            run(main())
+
 
 class TestAsking:
     """What a response tells about its connection."""
@@ -617,6 +635,17 @@ class TestTools:
             assert (await client.head("http://h/")).content == b""
         assert str(server.requests[0].url) == "http://h/a?b"
         assert server.connections == 1
+
+    @in_virtual_time
+    async def test_a_mock_leaves_it_to_the_client_to_give_up(self) -> None:
+        async def slow(_request: Request) -> Answer:
+            await sleep(5)
+            return Answer()
+
+        with on(MockServer(slow)) as client:
+            with pytest.raises(TimeoutError):
+                await client.get("http://h/", timeout=1)
+            await sleep(10)
 
     @in_loop
     async def test_a_recording(self, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pickle
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.http.running import Script, in_loop
 from tulip_http import (
@@ -108,6 +110,15 @@ class TestText:
         pieces = [decoder.decode(data[i : i + 1]) for i in range(len(data))]
         assert "".join([*pieces, decoder.decode(b"", final=True)]) == data.decode(announced)
 
+    @pytest.mark.parametrize("charset", ["iso2022_jp", "iso2022_kr", "iso2022_jp_2004"])
+    @given(parts=st.lists(st.sampled_from([b"\x1b", b"$", b"(", b"B", b"x", b"\n", b"\x0e"])))
+    def test_escapes_without_end(self, charset: str, parts: list[bytes]) -> None:
+        """Python's decoders of pieces raise an error where those of the whole do not."""
+        decoder = text_decoder(charset)
+        pieces = [decoder.decode(part) for part in [*parts, b"a\nb\n", b"end"]]
+        text = "".join([*pieces, decoder.decode(b"", final=True)])
+        assert text.endswith("end") or b"\x0e" in parts or b"$" in parts
+
     @pytest.mark.parametrize("charset", ["hex", "zip", "rot13", "undefined", "unicode_escape"])
     def test_what_is_no_charset_is_not_believed(self, charset: str) -> None:
         response = answered(b"00", f"text/plain; charset={charset}")
@@ -122,6 +133,7 @@ class TestText:
             "x; charset*=a'b'c%",
             "x; charset*0*=%ff''",
             ";charset=\xa0",
+            "x; charset=;charset*0=;charset*=",
             "x; charset=" + "a" * 50_000,
         ],
     )

@@ -1,16 +1,30 @@
 """Bodies that are sent as they come into being."""
 
+import bz2
+import gzip
 import io
+import lzma
 import pickle
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from embedded_server import start_server
 
 from tests.http.running import Script, in_loop, in_virtual_time
-from tulip_http import Client, LocalProtocolError, Request, Timeout, WriteTimeout, run, sleep
+from tulip_http import (
+    Client,
+    LocalProtocolError,
+    Request,
+    Timeout,
+    WriteTimeout,
+    coroutine,
+    run,
+    sleep,
+)
+from tulip_http.testing import Answer, MockServer
 
 PIECES = [b"one ", b"", b"two ", b"three" * 100_000]
 BODY = b"".join(PIECES)
@@ -88,6 +102,28 @@ async def test_a_length_that_is_wrong(length: str, message: str) -> None:
 def test_a_length_that_is_none() -> None:
     with pytest.raises(LocalProtocolError, match="'-1' is not a length"):
         Request("POST", "http://h/", content=lazily(), headers={"Content-Length": "-1"})
+
+
+@pytest.mark.parametrize("module", [bz2, gzip, lzma])
+def test_a_file_that_is_unpacked_as_it_is_read_has_no_length(module: Any, tmp_path: Path) -> None:
+    """That of the file on disk is another one."""
+    path = tmp_path / "packed"
+    path.write_bytes(module.compress(BODY))
+    server = MockServer(lambda request: Answer(body=request.content or b""))
+
+    @coroutine
+    async def main() -> bytes:
+        async with Client(connect=server.connect) as client:
+            with module.open(path) as file:
+                return (await client.put("http://h/", content=file)).content
+
+    assert run(main()) == BODY
+
+
+def test_a_device_has_no_length() -> None:
+    with Path("/dev/zero").open("rb") as file:
+        request = Request("PUT", "http://h/", content=file)
+    assert request.headers["transfer-encoding"] == "chunked"
 
 
 @in_loop

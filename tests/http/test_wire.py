@@ -87,6 +87,12 @@ RESPONSES = {
         True,
     ),
     "HEAD close": (b"HTTP/1.1 200 OK\r\nConnection: x, Close\r\n\r\n", "HEAD", b"", False),
+    "HEAD close after a tab": (
+        b"HTTP/1.1 200 OK\r\nConnection: x,\tclose\r\n\r\n",
+        "HEAD",
+        b"",
+        False,
+    ),
     "HEAD 1.0": (b"HTTP/1.0 200 OK\r\n\r\n", "HEAD", b"", False),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "GET", b"", True),
     "304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "GET", b"", True),
@@ -99,6 +105,18 @@ RESPONSES = {
     "interim before HEAD": (
         b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
         "HEAD",
+        b"",
+        True,
+    ),
+    "interim 1.0": (
+        b"HTTP/1.0 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "GET",
+        b"hi",
+        True,
+    ),
+    "interim close": (
+        b"HTTP/1.1 103 X\r\nConnection: close\r\n\r\nHTTP/1.1 204 Y\r\n\r\n",
+        "GET",
         b"",
         True,
     ),

@@ -1,5 +1,6 @@
 """Seeded orders: another one for another seed, the same for the same, and a bug that one shows."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -54,6 +55,38 @@ def test_a_seed_is_an_order_and_the_same_each_time() -> None:
     assert len(set(orders)) > SEEDS // 2
     assert any(order[:5] != "abcde" for order in orders)
     assert any(sorted(order[:5]) != sorted("abcde") for order in orders), "nobody was held back"
+
+
+@pytest.mark.parametrize("threshold", range(1, 6))
+def test_what_a_finalizer_puts_into_the_queue_meanwhile_is_not_lost(threshold: int) -> None:
+    """The garbage collector may run in the middle: an object that goes may wake a task."""
+
+    class Dropped:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            queue.append(late)
+
+    late = Handle(print, "late")
+    queue: deque[QueueEntry] = deque(Handle(print, number) for number in range(5))
+    every = {*queue, late}
+    order = RandomOrder(7)
+    before = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        Dropped()
+        gc.set_threshold(threshold)
+        gc.enable()
+        count = order(queue)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    gc.collect()
+    assert {*queue} == every
+    assert len(queue) == 6
+    assert 1 <= count <= 6
 
 
 def test_a_seed_gives_the_same_order_in_another_process() -> None:

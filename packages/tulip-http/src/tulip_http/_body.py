@@ -48,8 +48,8 @@ class BodySource(Protocol):
         """End the source early, without waiting. Idempotent."""
         ...
 
-    def close(self) -> None:
-        """End the source, and whatever it could have been used for."""
+    def drop(self) -> None:
+        """End the source, wherever the garbage collector happens to run: start nothing."""
         ...
 
     def detach(self) -> Transport:
@@ -145,10 +145,16 @@ class Body:
             return self._beyond_end()
         self._started = True
         decoder = self._body_decoder
-        if decoder is None:
-            chunk = yield from source.receive(ends)
-        else:
-            chunk = yield from self._decoded(decoder, source, ends)
+        try:
+            if decoder is None:
+                chunk = yield from source.receive(ends)
+            else:
+                chunk = yield from self._decoded(decoder, source, ends)
+        except BaseException:
+            # The source has ended itself, or is about to: it may serve another request by the
+            # next time that somebody reads or closes this.
+            self.leave()
+            raise
         if not chunk:
             self._source = None
         return chunk
@@ -194,6 +200,11 @@ class Body:
         if source is not None:
             self._abandoned = True
             source.abandon()
+
+    def leave(self) -> None:
+        """Give up what has not been read, and let go of a source that has ended."""
+        self._source = None
+        self._abandoned = True
 
     def detach(self) -> Transport:
         """Give the connection away; see `Response.detach`."""
@@ -247,7 +258,7 @@ class Body:
             self._source = None
             message = f"{self._name} was dropped before it was read or closed"
             warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
-            source.close()  # wherever the garbage collector happens to run: start nothing
+            source.drop()
 
     @override
     def __getstate__(self) -> tuple[None, dict[str, object]]:

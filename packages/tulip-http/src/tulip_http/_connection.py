@@ -18,6 +18,7 @@ Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 sec
 from __future__ import annotations
 
 import math
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from tulip_http._alarm import NEVER
@@ -200,7 +201,7 @@ class Connection:
                 max_body=self._limits.max_body,
                 upgraded=parser.upgraded,
             )
-            deadlines.alarm.deadline = NEVER  # how long the caller takes is the caller's business
+            deadlines.lend()  # how long the caller takes is the caller's business
         clocked = (began, sent or first, first or ended, ended, self.served == 1)
         return Response(request, head, self.info, clocked, content, body)
 
@@ -225,8 +226,8 @@ class Connection:
             while True:
                 if sending.upload is None or sending.sent():
                     ends = deadlines.read_body(ends)
-                elif ends is None:
-                    ends = deadlines.begin_call()
+                else:
+                    ends = deadlines.wait_beside(ends)
                 data = yield from transport.recv(BODY_READ)
                 if deadlines.paced:
                     deadlines.come(len(data))
@@ -238,6 +239,8 @@ class Connection:
             raise
         if data:
             deadlines.alarm.deadline = NEVER
+            if sending.upload is not None:
+                deadlines.lend()
         else:
             self._finish(self._loop.time())
         return data
@@ -282,6 +285,17 @@ class Connection:
         else:
             Task(self._drain(), "tulip-http: the rest of an answer").start()
 
+    def drop(self) -> None:
+        """Close, in the event loop's thread: whoever waits for the place is woken there."""
+        thread = self._loop.thread
+        if thread is None or thread == get_ident():
+            self.close()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self.close)
+        except ClosedError:
+            self.close()
+
     def detach(self) -> Transport:
         """Give the transport away, with what was received beyond the head; the exchange ends."""
         transport, self._transport = self._transport, None
@@ -311,7 +325,8 @@ class Connection:
 
     def _hand_over(self) -> None:
         owner, self._owner = self._owner, None
-        self._request = None
+        if self.usable:  # else a reading that is under way, or comes late, has to name it
+            self._request = None
         if owner is not None:
             owner.give_back(self)
 

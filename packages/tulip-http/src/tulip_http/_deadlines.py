@@ -31,6 +31,8 @@ class Deadlines:
 
     Attributes:
         ends: When the call is to end at the latest.
+        awaited: Somebody waits for the answer to a request that is on its way; False while the
+            caller has its head and does something else.
         reading: It is the answer that is awaited, no longer the request that is sent.
         expired: The time was up.
         alarm: Closes the transport; its deadline is `NEVER` while nobody waits.
@@ -44,7 +46,9 @@ class Deadlines:
         "_pace",
         "_slow_seconds",
         "_timeout",
+        "_writing",
         "alarm",
+        "awaited",
         "ends",
         "expired",
         "paced",
@@ -61,6 +65,8 @@ class Deadlines:
         self.paced: bool = self._least is not None
         self.ends = math.inf
         self.reading = self.expired = False
+        self.awaited = True
+        self._writing = False  # a piece of a request, in a task
 
     def begin(self, timeout: Timeout, ends: float, now: float) -> None:
         """Begin a call, whose request is sent now."""
@@ -81,7 +87,44 @@ class Deadlines:
 
     def write(self) -> None:
         """From now on it is another piece of the request that takes long."""
-        self.begin(self._timeout, self.ends, self._loop.time())
+        if not self.expired:  # a task that was stopped takes one more step
+            self._writing = True
+            self.begin(self._timeout, self.ends, self._loop.time())
+
+    def pause(self) -> None:
+        """From now on it is the program that takes long, to make the next piece of the request."""
+        self._writing = False
+        self.alarm.set(self.ends)
+
+    def written(self) -> None:
+        """All of the request has gone out: from now on it is the answer that takes long."""
+        self._writing = False
+        if self.expired:
+            return
+        if self.awaited:
+            self.read()
+        else:
+            self.alarm.clear()
+
+    def wait_beside(self, ends: float | None) -> float:
+        """Wait for a piece of the answer while the request is on its way, which has its own limits.
+
+        Args:
+            ends: As for `read_body`, and so is what is returned.
+        """
+        ends = self.begin_call() if ends is None else ends
+        self.ends = ends
+        self.awaited = True
+        self.alarm.advance(ends)
+        return ends
+
+    def lend(self) -> None:
+        """Let the caller take their time, also while the request is still on its way."""
+        self.ends = math.inf
+        self.awaited = False
+        self.alarm.clear()
+        if self._writing:
+            self.write()
 
     def read(self) -> float:
         """From now on it is the next piece of the answer; return the time."""

@@ -34,20 +34,23 @@ class Waiter:
     """Someone who waits for a connection, or for room to open one.
 
     Attributes:
-        connection: What was granted; None: room.
+        connection: What was granted; None: room, or nothing.
+        task: Who; None once they are in the line no more. Some of the books below have them for
+            longer, and what became of the task (a response, and its connection) must not be.
+        room: There is room for a connection, which is counted already.
         late: It was the time that ended the wait.
         waits: It is in the line.
     """
 
-    __slots__ = ("arrival", "connection", "ends", "late", "origin", "task", "waits")
+    __slots__ = ("arrival", "connection", "ends", "late", "origin", "room", "task", "waits")
 
     def __init__(self, origin: Origin, task: Task[Any], ends: float) -> None:
         self.origin = origin
-        self.task = task
+        self.task: Task[Any] | None = task
         self.ends = ends
         self.arrival = next(_arrivals)
         self.connection: Connection | None = None
-        self.late = self.waits = False
+        self.late = self.room = self.waits = False
 
 
 @final
@@ -95,6 +98,7 @@ class Line:
         if not waiter.waits:
             return
         waiter.waits = False
+        waiter.task = None
         self._size -= 1
         origin = waiter.origin
         queue = self._queues[origin]
@@ -142,9 +146,11 @@ class Line:
 
     def grant(self, waiter: Waiter, connection: Connection | None) -> None:
         """End a wait: with a connection, or with room for one."""
+        task = waiter.task
         self.leave(waiter)
         waiter.connection = connection
-        waiter.task.unblock()
+        if task is not None:
+            task.unblock()
 
     def grant_all(self) -> None:
         """End every wait with nothing."""

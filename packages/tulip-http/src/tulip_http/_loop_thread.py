@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
@@ -34,13 +35,20 @@ class LoopThread:
         self._loop: Any = None  # whose type tulip_net does not hand on
         self._main: Task[Any] | None = None
         self._stopped = False
+        self._ident = 0
+        self._process: int | None = None  # the thread's
 
     def call(self, make: Callable[[], Coroutine[T]]) -> T:
         """Have a coroutine run there, and wait for what becomes of it.
 
         Raises:
             ClientClosed: `stop` was called before, or meanwhile.
+            RuntimeError: It was called in that thread, or in a forked process, where there is none.
         """
+        if threading.get_ident() == self._ident:
+            raise RuntimeError("a call of the client, inside of one, would wait for itself")
+        if self._foreign():
+            raise RuntimeError("the client was used before the fork(): its thread is not here")
         from concurrent.futures import Future  # late: with the logging that it brings, 6 ms
 
         future: Future[T] = Future()
@@ -70,6 +78,8 @@ class LoopThread:
 
     def stop(self, close: Callable[[], object], *, wait: bool = True) -> None:
         """Call ``close`` in that thread, and end it; calls under way get `ClientClosed`."""
+        if self._foreign():
+            return
         with self._lock:
             stopped, self._stopped = self._stopped, True
             thread = self._thread
@@ -86,9 +96,14 @@ class LoopThread:
         if wait and thread is not threading.current_thread():
             thread.join()
 
+    def _foreign(self) -> bool:
+        """Say whether the thread was left behind by a fork(), perhaps with the lock."""
+        return self._process is not None and self._process != os.getpid()
+
     def _start(self) -> None:
         if self._thread is not None:
             return
+        self._process = os.getpid()
         ready = threading.Event()
         self._thread = threading.Thread(
             target=lambda: run(self._wait(ready)), name="tulip-http", daemon=True
@@ -99,6 +114,7 @@ class LoopThread:
     @coroutine
     def _wait(self, ready: threading.Event) -> Gen[None]:
         self._loop = current_context().eventloop
+        self._ident = threading.get_ident()
         self._main = current_task()
         self._loop.hold()  # others will come with work
         ready.set()

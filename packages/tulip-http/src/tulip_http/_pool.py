@@ -329,8 +329,11 @@ class Pool:
                 f"{self._total} are open"
             )
         if self._closed:
+            if waiter.room:
+                self._count(origin, -1)
             raise ClientClosed(f"the client was closed while waiting for a connection to {origin}")
-        return waiter.connection
+        connection, waiter.connection = waiter.connection, None
+        return connection
 
     def _next_waiter(self, origin: Origin | None) -> Waiter | None:
         """Return who is served by a connection to ``origin``, or by the room it would leave."""
@@ -347,6 +350,7 @@ class Pool:
             if not self._may_open(waiter.origin):
                 return
             self._count(waiter.origin, 1)
+            waiter.room = True
             self._grant(waiter, None)
 
     def _grant(self, waiter: Waiter, connection: Connection | None) -> None:
@@ -385,5 +389,5 @@ class Pool:
             self._sweeper.cancel()
         if self._line is not None:
             self._line.close()
-        for connection in self._connections:
+        for connection in list(self._connections):  # a busy one is given back
             connection.close()

@@ -54,6 +54,7 @@ class Receiving:
         self._sending = sending
         self._limits = limits
         self.parser = ResponseParser(limits.max_head_bytes, limits.max_head_fields)
+        sending.parser = self.parser
         self.head_fits: bool = limits.max_body is None or limits.max_body >= HEAD_READ
 
     def feed(self, data: bytes, request: Request | None) -> None:

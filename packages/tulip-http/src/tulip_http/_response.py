@@ -307,6 +307,11 @@ class Response(Closable):
         """Whether nothing more will come: all was read, or the response was closed."""
         return self._body is None or self._body.ended
 
+    def _leave(self) -> None:
+        """Take note that nothing more will come, and leave the connection alone."""
+        if self._body is not None:
+            self._body.leave()
+
     def _at_hand(self) -> bytes | None:
         content = self._content
         if content is None and self._body is not None:

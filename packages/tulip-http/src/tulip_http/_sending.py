@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tulip_http._alarm import Clock, Timer
     from tulip_http._deadlines import Deadlines
     from tulip_http._request import Request
+    from tulip_http.wire._http1 import ResponseParser
     from tulip_net import Transport
 
 # What a socket buffer takes at once as a rule, so that no task is needed.
@@ -32,10 +33,11 @@ class Sending:
     Attributes:
         upload: A request that goes out in a task; None once all of it has gone out.
         held: A request whose body waits for the server's 100 (Continue).
+        parser: Reads the answer.
         last: The request said that no other will follow (RFC 9112 section 9.6).
     """
 
-    __slots__ = ("_deadlines", "_loop", "_timer", "_transport", "held", "last", "upload")
+    __slots__ = ("_deadlines", "_loop", "_timer", "_transport", "held", "last", "parser", "upload")
 
     def __init__(self, loop: Clock, transport: Transport, deadlines: Deadlines) -> None:
         self._loop = loop
@@ -44,6 +46,7 @@ class Sending:
         self._timer: Timer | None = None
         self.upload: Upload | None = None
         self.held: Request | None = None
+        self.parser: ResponseParser | None = None
         self.last = False
 
     def begin(self, request: Request) -> bytes | None:
@@ -58,7 +61,7 @@ class Sending:
             return head
         if headers.has(b"expect") and (content or request.stream is not None):
             self.held = request
-            self._timer = self._loop.call_at(self._loop.time() + _CONTINUE_SECONDS, self.go_ahead)
+            self._timer = self._loop.call_at(self._loop.time() + _CONTINUE_SECONDS, self._silence)
             return head
         if request.stream is None and (content is None or len(content) <= _AT_ONCE):
             return head + content if content else head
@@ -71,6 +74,11 @@ class Sending:
         if request is not None:
             self._let_go()
             self._start(b"", request)
+
+    def _silence(self) -> None:
+        """Send the body that the server did not ask for; but not if it has answered without."""
+        if self.parser is None or self.parser.head is None:
+            self.go_ahead()
 
     def sent(self) -> bool:
         """Say whether the request has gone out, as far as it may; then let the upload go."""
@@ -94,7 +102,8 @@ class Sending:
         return None if self.upload is None else self.upload.error
 
     def _start(self, head: bytes, request: Request) -> None:
-        self.upload = Upload(self._transport, head, request, self._deadlines.write)
+        self._deadlines.awaited = True
+        self.upload = Upload(self._transport, head, request, self._deadlines)
 
     def _let_go(self) -> None:
         self.held = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, final
 from tulip_http._client import Client
 from tulip_http._loop_thread import LoopThread
 from tulip_http._methods import Methods
+from tulip_http._request import Request
 from tulip_http._sync_response import SyncResponse
 from tulip_http._typing import override
 from tulip_http._url import URL
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tulip_http._limits import Limits
     from tulip_http._methods import RequestOptions, RequestParts
     from tulip_http._opening import Connect, TlsTypes
-    from tulip_http._request import Request
     from tulip_http._timeouts import Timeout, TimeoutTypes
     from tulip_http.bodies._encode import ParamTypes
 
@@ -53,7 +53,9 @@ class SyncClient(Methods[SyncResponse]):
 
     Usable as ``with SyncClient() as client``, and without; from any number of threads, also inside
     of somebody's event loop (which each call then holds up). It has a thread from the first call
-    until `close`.
+    until `close`; what is called back there (``on_interim``, ``trailers``) cannot call it. A body
+    that is an iterable is asked for its pieces in yet another thread, so it may wait, also for this
+    client (and `close` waits for it). A forked process needs a client of its own.
     """
 
     def __init__(self, **options: Unpack[ClientOptions]) -> None:
@@ -113,7 +115,13 @@ class SyncClient(Methods[SyncResponse]):
     def _send(
         self, asked: Request | tuple[str, URL | str], options: RequestOptions, whole: bool
     ) -> SyncResponse:
-        response = self._thread.call(lambda: self._client._send(asked, options, whole))
+        given: RequestOptions = {}
+        if "timeout" in options:
+            given["timeout"] = options.pop("timeout")
+        request = asked if isinstance(asked, Request) else self._client._build(*asked, options)
+        if request.stream is not None:
+            request.stream.may_block = True
+        response = self._thread.call(lambda: self._client._send(request, given, whole))
         return SyncResponse(response, None if whole else self._thread)
 
     def stats(self) -> Stats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from tulip_http._errors import HTTPStatusError
+from tulip_http._errors import ClientClosed, HTTPStatusError
 from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
 from tulip_http.bodies._text import lines_of
@@ -190,7 +190,10 @@ class SyncResponse:
             yield from ()
 
         if not self.response.is_closed:
-            self._call(closing)
+            try:
+                self._call(closing)
+            except ClientClosed:  # which has ended it
+                self.response._leave()
 
     def _call(self, make: Callable[[], Coroutine[T]]) -> T:
         if self._thread is not None:

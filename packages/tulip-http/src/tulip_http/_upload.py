@@ -6,13 +6,13 @@ nobody reads on) is returned, not lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
 from tulip_http.wire._serialize import serialize_chunk, serialize_last_chunk
 from tulip_net import BrokenError, ClosedError, Task, Transport, create_task
 
 if TYPE_CHECKING:
+    from tulip_http._deadlines import Deadlines
     from tulip_http._request import Request
 
 _PIECE: Final = 262144
@@ -26,17 +26,17 @@ class Upload:
         transport: Where to.
         head: The request's head.
         request: What has the body.
-        progress: Called before each piece: from now on it is this piece that takes long.
+        deadlines: Told when a piece goes out, when the next one is waited for, and of the end.
     """
 
-    __slots__ = ("_progress", "_request", "_stopped", "_task", "_transport")
+    __slots__ = ("_deadlines", "_request", "_stopped", "_task", "_transport")
 
     def __init__(
-        self, transport: Transport, head: bytes, request: Request, progress: Callable[[], None]
+        self, transport: Transport, head: bytes, request: Request, deadlines: Deadlines
     ) -> None:
         self._transport = transport
         self._request = request
-        self._progress = progress
+        self._deadlines = deadlines
         self._stopped = False
         self._task: Task[None] = create_task(self._run(head), "tulip-http upload")
 
@@ -60,6 +60,7 @@ class Upload:
     async def _run(self, head: bytes) -> None:
         try:
             await self._send_all(head)
+            self._deadlines.written()
         except (BrokenError, ClosedError):
             # Whoever stops an upload also closes its connection, perhaps before its first turn.
             if not self._stopped:
@@ -71,7 +72,7 @@ class Upload:
     # Not generators, for once: only an `async def` can iterate over async iterables.
 
     async def _send_all(self, head: bytes) -> None:
-        self._progress()
+        self._deadlines.write()
         if head:
             await self._transport.send(head)
         if self._request.stream is not None:
@@ -79,15 +80,18 @@ class Upload:
             return
         view = memoryview(self._request.content or b"")
         for at in range(0, len(view), _PIECE):
-            self._progress()
+            self._deadlines.write()
             await self._transport.send(view[at : at + _PIECE])
 
     async def _send_stream(self) -> None:
         stream = self._request.stream
         assert stream is not None
         chunked = stream.length is None
+        self._deadlines.pause()
         async for piece in stream.pieces():
-            self._progress()
+            self._deadlines.write()
             await self._transport.send(serialize_chunk(piece) if chunked else piece)
+            self._deadlines.pause()
         if chunked:
+            self._deadlines.write()
             await self._transport.send(serialize_last_chunk(self._request.trailer_block()))

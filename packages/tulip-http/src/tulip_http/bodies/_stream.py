@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from enum import Enum
+from stat import S_ISREG
 from typing import Final, Protocol, TypeAlias, final, runtime_checkable
 
 from tulip_http._errors import LocalProtocolError
 from tulip_net import call_in_thread
 
 _PIECE: Final = 262144
+
+
+class _End(Enum):
+    """Stands for the piece after the last one."""
+
+    END = "no more"
 
 
 @runtime_checkable
@@ -34,12 +43,13 @@ class BodyStream:
 
     Attributes:
         length: How many bytes there will be, None where nobody knows.
+        may_block: The source waits for something, perhaps: it is asked in a thread, like a file.
 
     Raises:
         TypeError: ``source`` gives no bytes.
     """
 
-    __slots__ = ("_source", "_used", "length")
+    __slots__ = ("_source", "_used", "length", "may_block")
 
     def __init__(self, source: StreamTypes) -> None:
         if not isinstance(source, (Iterable, AsyncIterable, Readable)):
@@ -48,6 +58,7 @@ class BodyStream:
             )
         self._source = source
         self._used = False
+        self.may_block: bool = False
         self.length: int | None = _rest_of(source) if isinstance(source, Readable) else None
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -84,6 +95,10 @@ class BodyStream:
         elif isinstance(source, AsyncIterable):
             async for piece in source:
                 yield piece
+        elif self.may_block and not isinstance(source, (list, tuple)):
+            pieces = iter(source)
+            while (next_one := await call_in_thread(next, pieces, _End.END)) is not _End.END:
+                yield next_one
         else:
             for piece in source:
                 yield piece
@@ -91,9 +106,13 @@ class BodyStream:
 
 def _rest_of(file: Readable) -> int | None:
     """Return how many bytes a file has from where it stands, None if it is not that kind."""
+    plain = isinstance(file, (io.BufferedReader, io.BufferedRandom))
+    if isinstance(file, io.BufferedIOBase) and not plain:
+        return None  # gzip's and its kin: their descriptor is that of the packed file
     try:
-        size = os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]  # see except
+        status = os.fstat(file.fileno())  # type: ignore[attr-defined]  # see except
         place: int = file.tell()  # type: ignore[attr-defined]
     except (AttributeError, OSError):
         return None
-    return size - place if size >= place else None
+    size = status.st_size
+    return size - place if S_ISREG(status.st_mode) and size >= place else None

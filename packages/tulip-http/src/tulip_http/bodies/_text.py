@@ -64,9 +64,12 @@ def lines_of(content: bytes, encoding: str) -> Iterator[str]:
 
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
     """Return a decoder for text that comes in pieces."""
-    marks = _MARKS.get(codecs.lookup(encoding).name)
+    name = codecs.lookup(encoding).name
+    marks = _MARKS.get(name)
     if marks is not None:
         return _MarkedDecoder(encoding, marks)
+    if name.startswith("iso2022"):
+        return _EscapedDecoder(encoding)
     return codecs.getincrementaldecoder(encoding)("replace")
 
 
@@ -96,6 +99,39 @@ class _MarkedDecoder(codecs.IncrementalDecoder):
         return self._decoder.decode(data, final)
 
 
+@final
+class _EscapedDecoder(codecs.IncrementalDecoder):
+    """ISO-2022, also where an escape sequence has no end.
+
+    Python's own decoder for pieces keeps 8 bytes of one, and raises an error when there are more.
+    Here the first of them is no text then, and the others are looked at again.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__("replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    @override
+    def decode(self, data: bytes, final: bool = False) -> str:  # type: ignore[override]
+        before = self._decoder.getstate()
+        try:
+            return self._decoder.decode(data, final)
+        except UnicodeError:
+            self._decoder.setstate(before)
+        texts = []
+        left = deque(data)
+        while left:
+            pending, flags = self._decoder.getstate()
+            byte = left.popleft()
+            try:
+                texts.append(self._decoder.decode(bytes([byte])))
+            except UnicodeError:
+                self._decoder.setstate((b"", flags))
+                texts.append("\ufffd")
+                left.extendleft(reversed([*pending[1:], byte]))
+        return "".join([*texts, self._decoder.decode(b"", final)])
+
+
 def charset_of(media_type: str | None) -> str | None:
     """Return the character set that a Content-Type announces, None for none that is known.
 
@@ -107,7 +143,10 @@ def charset_of(media_type: str | None) -> str | None:
 
     message = Message()
     message["content-type"] = media_type
-    charset = message.get_content_charset()
+    try:
+        charset = message.get_content_charset()
+    except TypeError:  # of a parameter that comes in parts, some without a number
+        return None
     # Python remembers each name that was looked up in vain: no long ones.
     if not charset or len(charset) > _LONGEST_NAME:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -73,6 +75,8 @@ class Fetch:
         seconds = time.monotonic() - self._began
         # A line is a line, whatever a server or a URL puts into it.
         text = "".join(c if c.isprintable() else "?" for c in f"{what}  {self.url}")
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        text = text.encode(encoding, "replace").decode(encoding)
         self.line = f"{seconds:8.3f} s  {text}"
 
 
@@ -92,6 +96,8 @@ def _sink(output: str | None) -> Iterator[_Writer]:
     if output is None:
         yield _Writer(None)
     elif output == "-":
+        if sys.stdout is None:  # where standard output was closed before we began
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         yield _Writer(sys.stdout.buffer)
         sys.stdout.buffer.flush()
     else:

@@ -29,8 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(_fetch_all(options, tls))
     except KeyboardInterrupt:
         return 130  # what a shell reports for a program that the user has interrupted
-    except BrokenPipeError:
-        # Whoever read our lines has seen enough. Python would complain once more at exit.
+    except OSError as error:
+        # Our lines cannot be written. A reader who has gone has seen enough.
+        if not isinstance(error, BrokenPipeError):
+            message = f"tulip-http: cannot write to standard output: {error.strerror}"
+            print(message, file=sys.stderr)
+        # Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

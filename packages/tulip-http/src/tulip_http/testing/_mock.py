@@ -11,7 +11,7 @@ import httptools
 from tulip_http._request import Request
 from tulip_http._url import Origin
 from tulip_http.testing._answer import Answer
-from tulip_net import Coroutine, Gen, Task, Transport, coroutine
+from tulip_net import BrokenError, Coroutine, Gen, Task, Transport, coroutine
 from tulip_net.testing import memory_pair
 
 Handler: TypeAlias = Callable[[Request], "Answer | Awaitable[Answer]"]
@@ -54,7 +54,10 @@ class MockServer:
                 answer = self._handler(request)
                 if inspect.isawaitable(answer) or not isinstance(answer, Answer):
                     answer = await cast("Coroutine[Answer]", answer)
-                await transport.send(answer.serialize(request.method))
+                try:
+                    await transport.send(answer.serialize(request.method))
+                except BrokenError:
+                    return  # the client has gone: that is its right
         finally:
             transport.close()
 

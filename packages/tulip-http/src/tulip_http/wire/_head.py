@@ -86,7 +86,7 @@ class ResponseHead:
 
     def options(self) -> list[bytes]:
         """Return what the Connection fields say, in lower case."""
-        return b",".join(self.values(b"connection")).lower().replace(b" ", b"").split(b",")
+        return b",".join(self.values(b"connection")).lower().translate(None, b" \t").split(b",")
 
     def persists(self) -> bool:
         """Say whether the connection stays open after this response (RFC 9112 section 9.3)."""

@@ -237,7 +237,8 @@ class ResponseParser:
             return
         self.head = head
         tunnel = self._method == "CONNECT" and 200 <= status < 300
-        if self._method == "HEAD" or tunnel:
+        # 101 ends the head of a HEAD as it does another's: what comes now is another protocol.
+        if (self._method == "HEAD" and status != 101) or tunnel:
             self.complete = True
             self.upgraded = tunnel
             self.keep_alive = not tunnel and head.persists()
@@ -351,7 +352,7 @@ class ResponseParser:
 
     def _ended(self) -> bool:
         """Say whether the response is complete, and drop what llhttp takes for a body of HEAD."""
-        if self.complete and self._method == "HEAD":
+        if self.complete and self._method == "HEAD" and not self.upgraded:
             self._llhttp = None  # it still waits for a body
             self.keep_alive = self.keep_alive and not self.chunks
             self.chunks.clear()

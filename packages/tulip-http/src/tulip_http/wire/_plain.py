@@ -33,7 +33,9 @@ def make_llhttp(protocol: object) -> httptools.HttpResponseParser:
     llhttp = httptools.HttpResponseParser(protocol)
     # RFC 9112 section 2.2: a recipient may take a lone LF for the end of a line. In chunks llhttp
     # insists on CRLF all the same, and rightly: there a wrong guess moves the end.
-    llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+    # Old proxies say "HTTP/1.0 100 Continue", or close in a 103: an interim answer is not the last,
+    # whatever it says of the connection. What comes after a final one we refuse ourselves.
+    llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_keep_alive=True)
     return llhttp
 
 

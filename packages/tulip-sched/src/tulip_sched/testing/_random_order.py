@@ -36,19 +36,22 @@ class RandomOrder:
 
     def __call__(self, queue: deque[QueueEntry]) -> int:
         """Put the queue into this round's order; return how many of it run now."""
-        count = len(queue)
+        # Meanwhile the garbage collector may run, and what it finalizes may put more at the end.
+        given = list(queue)
+        count = len(given)
         if count < 2:
             return count
-        given = list(queue)
         kept = iter([handle for handle in given if not _may_move(handle)])
-        queue.clear()
+        order: list[QueueEntry] = []
         fewest = 1
         for position, handle in enumerate(self._random.sample(given, count), 1):
             if _may_move(handle):
-                queue.append(handle)
+                order.append(handle)
             else:
-                queue.append(next(kept))
+                order.append(next(kept))
                 fewest = position
+        for position, handle in enumerate(order):
+            queue[position] = handle
         # Half of the rounds run everything, so that a long queue is not worked off one by one.
         return count if self._random.random() < 0.5 else self._random.randint(fewest, count)
 

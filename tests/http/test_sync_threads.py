@@ -1,0 +1,137 @@
+"""What happens between the threads of a `SyncClient`: its loop's, and those that call it."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+
+import pytest
+
+from tulip_http import ClientClosed, Interim, Limits, Request, SyncClient
+from tulip_http.testing import Answer, MockServer, ScriptedServer, Step
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def echo(request: Request) -> Answer:
+    return Answer(body=request.content or b"")
+
+
+def sent_through(client: SyncClient) -> Iterator[bytes]:
+    with client.stream("POST", "http://h/", content=b"from one to the other") as response:
+        yield from response.iter_bytes()
+
+
+class TestBodies:
+    @pytest.mark.parametrize("build", [False, True])
+    def test_one_may_come_from_the_same_client(self, *, build: bool) -> None:
+        with SyncClient(connect=MockServer(echo).connect) as client:
+            content = sent_through(client)
+            if build:
+                request = client.build_request("PUT", "http://h/", content=content)
+                response = client.send(request)
+            else:
+                response = client.put("http://h/", content=content)
+            assert response.content == b"from one to the other"
+
+    def test_one_that_comes_late_holds_nobody_up(self) -> None:
+        come = threading.Event()
+
+        def late() -> Iterator[bytes]:
+            assert come.wait(10)
+            yield b"late"
+
+        with SyncClient(connect=MockServer(echo).connect, timeout=10) as client:
+            found: list[bytes] = []
+            thread = threading.Thread(
+                target=lambda: found.append(client.put("http://h/", content=late()).content)
+            )
+            thread.start()
+            assert client.get("http://h/").status_code == 200
+            come.set()
+            thread.join()
+            assert found == [b"late"]
+
+    def test_what_one_raises_comes_out(self) -> None:
+        def failing() -> Iterator[bytes]:
+            yield b"x"
+            raise ZeroDivisionError
+
+        with SyncClient(connect=MockServer(echo).connect) as client:
+            with pytest.raises(ZeroDivisionError):
+                client.put("http://h/", content=failing())
+            assert client.put("http://h/", content=[b"a", b"b"]).content == b"ab"
+
+
+def test_a_callback_cannot_wait_for_the_thread_it_is_called_in() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    server = ScriptedServer([Step.REQUEST, hints, OK, Step.HANG])
+    with SyncClient(connect=server.connect) as client:
+
+        def ask(_interim: Interim) -> None:
+            client.get("http://h/")
+
+        with pytest.raises(RuntimeError, match="would wait for itself"):
+            client.get("http://h/", on_interim=ask)
+
+
+def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    endless: list[bytes | float | Step] = [Step.REQUEST, head, Step.HANG]
+    server = ScriptedServer(endless, [Step.REQUEST, OK])
+    limits = Limits(max_connections=1)
+    with SyncClient(connect=server.connect, timeout=5, limits=limits) as client:
+        response = client.stream("GET", "http://h/")
+        found: list[bytes] = []
+        thread = threading.Thread(target=lambda: found.append(client.get("http://h/").content))
+        thread.start()
+        while not client.stats().waiting:
+            time.sleep(0.001)
+        with pytest.warns(ResourceWarning, match="dropped before it was read or closed"):
+            del response
+        thread.join()
+        assert found == [b"hi"]
+
+
+def test_to_close_a_response_after_its_client_is_no_error() -> None:
+    server = ScriptedServer([Step.REQUEST, OK[:-1], Step.HANG])
+    with SyncClient(connect=server.connect) as client:
+        response = client.stream("GET", "http://h/")
+    response.close()
+    assert response.is_closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork()")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_process_is_told_that_the_thread_stayed_behind() -> None:
+    with SyncClient(connect=MockServer(echo).connect) as client:
+        assert client.get("http://h/").status_code == 200
+
+        def child(pipe: Connection) -> None:
+            pipe.send(message_of(lambda: client.get("http://h/")))
+            client.close()
+            pipe.send(message_of(lambda: client.get("http://h/")))
+
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
+        process.start()
+        try:
+            for _ in range(2):
+                assert ours.poll(5)
+                assert "was used before the fork" in ours.recv()
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+            theirs.close()
+        assert client.get("http://h/").status_code == 200
+
+
+def message_of(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except (RuntimeError, ClientClosed) as error:
+        return str(error)
+    return "no error"
