@@ -40,6 +40,7 @@ from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
 from tulip_http.wire._http1 import ResponseParser
 from tulip_http.wire._plain import PlainReader
+from tulip_net import BufferedReader, Transport, listen, serve
 from tulip_poll import EventLoop
 from tulip_sched.testing import VirtualClock, virtual_time
 
@@ -493,6 +494,47 @@ class TestLine:
 
         with virtual_time():
             run(main())
+
+
+class TestBetweenTwoRequests:
+    """What comes while nobody has asked anything is not the answer to the next request."""
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    @pytest.mark.parametrize("surplus", [OK, b""], ids=["an answer", "the end"])
+    def test_it_ends_the_connection_however_soon(self, tls: bool, surplus: bytes) -> None:
+        certificates = Certificates()
+        connections = 0
+        heads = 0
+
+        async def serve_one(transport: Transport) -> None:
+            nonlocal connections, heads
+            connections += 1
+            reader = BufferedReader(transport)
+            while await reader.readuntil(b"\r\n\r\n"):
+                heads += 1
+                head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+                await transport.send(head + b"%d" % connections)
+                if connections == 1:
+                    await sleep(0.01)
+                    if not surplus:
+                        return
+                    await transport.send(surplus)
+
+        async def main() -> None:
+            with await listen("127.0.0.1") as listener:
+                context = certificates.server_context() if tls else None
+                server = create_task(serve(serve_one, listener, ssl=context, grace=0))
+                url = f"http{'s' if tls else ''}://localhost:{listener.port}/"
+                async with Client(tls=certificates.client_context()) as client:
+                    assert (await client.get(url)).content == b"1"
+                    await sleep(0.05)
+                    assert (await client.get(url)).content == b"2"
+                    assert (await client.get(url)).content == b"2"
+                    assert client.stats().opened == 2
+            await server
+            assert heads == 3
+
+        run(main())
 
 
 class TestAsking:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tulip_http._opening import Connect, TlsTypes
 
 # A connection that became free less than this ago is used without asking whether the server has
-# closed it meanwhile, if the request can be repeated: asking would cost more than it saves.
+# closed it meanwhile, if the request can be repeated and the event loop has seen nothing: asking
+# would cost more than it saves.
 _FRESH_SECONDS: Final = 1.0
 _ABSOLUTE: Final = r"[A-Za-z][A-Za-z0-9+.-]*:"
 
@@ -168,7 +169,9 @@ class Client(Closable, Methods[Coroutine[Response]]):
             connection = pool.take(origin, loop, now)
             while connection is None or connection.served:
                 if connection is not None and not (
-                    now - connection.free_since < _FRESH_SECONDS and request.repeatable
+                    now - connection.free_since < _FRESH_SECONDS
+                    and request.repeatable
+                    and not connection.disturbed
                 ):
                     connection = yield from pool.make_sure(connection)
                 if connection is not None:

@@ -255,6 +255,11 @@ class Connection:
             self._finish(self._loop.time())
         return data
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether something has come since the last answer, as far as it costs nothing to know."""
+        return getattr(self._transport, "disturbed", False)
+
     @coroutine
     def still_open(self) -> Gen[bool]:
         """Look whether the server has closed this free connection, or sent what nobody asked for.

@@ -131,6 +131,15 @@ class SocketTransport(Closable):
         """Whether `close` was called."""
         return self._sock.fileno() < 0
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether something has come since the last `recv`, data or an end, that nobody waited for.
+
+        As far as the event loop has seen: it asks nobody. Where it is false, something may have
+        come since the last poll; where it is true, it may be of no importance.
+        """
+        return self._watch is not None and self._watch.missed()
+
     @coroutine
     def recv(self, limit: int) -> Gen[bytes]:
         """Wait for data and return between 1 and ``limit`` bytes of it, or ``b""`` at the end.

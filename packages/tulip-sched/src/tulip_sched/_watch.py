@@ -167,6 +167,10 @@ class Watch:
         """Return whether no task waits here."""
         return self._waiting_reader() is None and self._writer is None
 
+    def missed(self) -> bool:
+        """Return whether there was an event that nobody waited for, since somebody last waited."""
+        return not self._reading
+
     def serves(self, file: object) -> bool:
         """Return whether a wait for this file object may use this Watch."""
         if self.owner is not None:
