@@ -11,7 +11,7 @@ import errno
 import socket
 import warnings
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import final
 
 from tulip_net._address import Address, format_address
@@ -240,6 +240,7 @@ class _Door:
         self.watch = Watch(sock.fileno())
         self._name = format_address(sock.getsockname())
         self.family, self.type, self.proto = int(sock.family), int(sock.type), sock.proto
+        self.told: Callable[[], None] | None = None  # called by `close`
 
     @property
     def closed(self) -> bool:
@@ -248,6 +249,9 @@ class _Door:
     def close(self) -> None:
         self.watch.forget()
         self.sock.close()
+        told, self.told = self.told, None
+        if told is not None:
+            told()
 
     @override
     def __repr__(self) -> str:
