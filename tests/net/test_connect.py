@@ -284,6 +284,41 @@ def test_the_local_address_can_be_chosen() -> None:
     run(main())
 
 
+def both_families() -> Resolver:
+    """A resolver whose every name has an IPv6 address and, after that, an IPv4 address."""
+
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        return [*await getaddrinfo("::1", port), *await getaddrinfo("127.0.0.1", port)]
+
+    return resolve
+
+
+def test_a_local_address_chooses_the_family() -> None:
+    """An address that cannot be reached from there is none; it does not end the attempt."""
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        resolver = both_families()
+        sock = await create_connection(
+            "x", listener.port, local_address=("127.0.0.1", 0), resolver=resolver
+        )
+        assert sock.getpeername() == listener.addresses[0]
+        sock.close()
+        with pytest.raises(ResolveError, match=r"'::1': no address in the family of 127.0.0.1:0"):
+            await create_connection("::1", listener.port, local_address=("127.0.0.1", 0))
+        listener.close()
+
+    run(main())
+
+
+def test_a_resolver_that_knows_nothing_is_a_resolve_error() -> None:
+    with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
+        run(create_connection("x", 80, resolver=addresses()))
+    with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
+        run(open_datagram(remote=("x", 80), resolver=addresses()))
+
+
 def test_ten_thousand_addresses_are_not_tried_by_one_who_was_cancelled() -> None:
     async def main(port: int) -> None:
         task = create_task(

@@ -271,6 +271,24 @@ def test_every_address_of_the_peer_is_tried() -> None:
     run(main())
 
 
+def test_addresses_that_do_not_go_with_ours_are_passed_over() -> None:
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        kind, here = socket.SOCK_DGRAM, ("127.0.0.1", port)
+        unknown = socket.AF_X25 if host == "unknown" else socket.AF_INET6
+        return [(unknown, kind, 0, "", ("::1", port, 0, 0)), (socket.AF_INET, kind, 0, "", here)]
+
+    async def main() -> None:
+        local = ("127.0.0.1", 0)
+        for remote, ours in ((("two", 9), local), (("unknown", 9), None)):
+            with await open_datagram(local=ours, remote=remote, resolver=resolve) as transport:
+                assert transport.peer_address == ("127.0.0.1", 9)
+        with pytest.raises(ResolveError, match=r"no address in the family of 127\.0\.0\.1:0"):
+            await open_datagram(local=local, remote=("::1", 9))
+
+    run(main())
+
+
 def test_a_dropped_transport_warns_and_closes() -> None:
     async def main() -> None:
         a, b = socket.socketpair(type=socket.SOCK_DGRAM)
