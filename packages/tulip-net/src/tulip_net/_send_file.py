@@ -7,19 +7,24 @@ send. Both ways read in the loop's thread: a disk that is slow holds up the loop
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO, Protocol, final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from tulip_sched import BusyError, Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FilePart", "Sender", "send_by_reading"]
+__all__ = ["CANNOT_SENDFILE", "FilePart", "Sender", "send_by_reading"]
 
 CHUNK = 262144
 """Bytes: enough for system calls not to count, and read from memory in some 30 microseconds."""
+
+
+CANNOT_SENDFILE: Final = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
+"""What `os.sendfile` says of a file, or a file system, that it cannot send from."""
 
 
 class Sender(Protocol):

@@ -12,6 +12,7 @@ The rules that hold here:
 4. Receiving on a closed transport runs into the closed socket, so that the ordinary path needs no
    test for it.
 5. What not every connection needs is made when it is needed: the `Watch` by the first wait.
+6. A connection that was lost has no end: but of a loss the kernel tells once, perhaps a send.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, final
 
 from tulip_net._address import Address, format_address
 from tulip_net._closable import Closable
-from tulip_net._errors import BrokenError
+from tulip_net._errors import LOSSES, BrokenError
 from tulip_net._gather import GATHERS, JOINED, Gathered
-from tulip_net._send_file import FilePart, send_by_reading
+from tulip_net._send_file import CANNOT_SENDFILE, FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
 
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["SocketTransport"]
-
-CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
-"""What `os.sendfile` says of a file, or a file system, that it cannot send from."""
-
 
 RECEIVED: Final = 120 * 1024
 """Most bytes received at once, whatever the limit: a buffer is made for as many before anybody
@@ -64,6 +61,7 @@ class SocketTransport(Closable):
     __slots__ = (
         "__weakref__",
         "_ended",
+        "_failure",
         "_ready",
         "_sending",
         "_sock",
@@ -91,10 +89,9 @@ class SocketTransport(Closable):
         sock.setblocking(False)
         self._watch: Watch | None = None
         self._sock = sock
-        self._ready = False
-        self._sending = False
-        self._ended = False
+        self._ready = self._sending = self._ended = False
         self._unsent = 0
+        self._failure: OSError | None = None  # what the connection was lost by
         self.peer_address: Address | None = peer_address
 
     @property
@@ -121,7 +118,7 @@ class SocketTransport(Closable):
         return self._sock.fileno() < 0
 
     @coroutine
-    def recv(self, limit: int) -> Gen[bytes]:
+    def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901 - every message's path, flat
         """Wait for data and return between 1 and ``limit`` bytes of it, or ``b""`` at the end.
 
         See `Transport.recv`.
@@ -145,6 +142,8 @@ class SocketTransport(Closable):
             else:
                 if len(data) == limit or not data:
                     self._ready = True
+                    if not data and self._failure is not None:
+                        self._fail("receiving", self._failure)  # rule 6
                 elif self._ready:
                     self._ready = False
                 return data
@@ -170,6 +169,8 @@ class SocketTransport(Closable):
                 self._fail("receiving", error)
             else:
                 self._ready = count == room or not count
+                if self._failure is not None and not count:
+                    self._fail("receiving", self._failure)  # rule 6
                 return count
 
     @coroutine
@@ -371,6 +372,8 @@ class SocketTransport(Closable):
             raise ClosedError(f"{doing} on a transport that was closed: {self!r}") from None
         if self._ended and error.errno == errno.EPIPE:
             raise ClosedError(f"sending on {self!r} after its send_eof()") from None
+        if error.errno in LOSSES:
+            self._failure = OSError(*error.args)  # the error's own traceback would lead back to us
         raise BrokenError(f"{doing} on {self!r} failed: {error}") from error
 
     @override
