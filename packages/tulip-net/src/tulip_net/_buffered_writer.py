@@ -69,7 +69,7 @@ class BufferedWriter:
         Cancelled or failed, it keeps what did not go out for the next flush.
 
         Raises:
-            BusyError: Another task is already flushing.
+            BusyError: Another task is already flushing, or sending; nothing was sent.
             ClosedError, BrokenError: As for `Transport.send`.
         """
         if self._flushing:
@@ -80,6 +80,9 @@ class BufferedWriter:
                 data, self._buffer = self._buffer, bytearray()
                 try:
                     yield from self._transport.send(data)
+                except BusyError:
+                    self._buffer[:0] = data  # what is unsent is that of the task which is sending
+                    raise
                 except BaseException:
                     self._buffer[:0] = data[len(data) - self._transport.unsent :]
                     raise
