@@ -30,6 +30,7 @@ CANNOT_SENDFILE: Final = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EO
 class Sender(Protocol):
     """What `send_by_reading` needs of a transport, its count of unsent bytes included."""
 
+    _sending: bool
     _unsent: int
 
     def send(self, data: Buffer, /) -> Coroutine[None]: ...
@@ -96,7 +97,15 @@ class FilePart:
 def send_by_reading(sender: Sender, part: FilePart) -> Gen[int]:
     """Send the part chunk by chunk, and return how many bytes that was."""
     sent = 0
-    while chunk := part.read():
+    while True:
+        try:
+            chunk = part.read()
+        except BaseException:
+            if not sender._sending:  # else it is the count of the task that is
+                sender._unsent = part.left
+            raise
+        if not chunk:
+            return sent
         try:
             yield from sender.send(chunk)
         except BusyError:
@@ -105,4 +114,3 @@ def send_by_reading(sender: Sender, part: FilePart) -> Gen[int]:
             sender._unsent += part.left
             raise
         sent += len(chunk)
-    return sent
