@@ -203,6 +203,13 @@ def test_a_proxy_from_its_url(url: str, kind: str) -> None:
         "http://me:secret@proxy.example/path",
         "socks4a://me:secret@proxy.example",
         "socks5://proxy.example:99999",
+        "http://proxy.example:0",
+        # Credentials that should have been percent-encoded.
+        "http://me:secret/slash@proxy.example",
+        "http://me:secret#hash@proxy.example",
+        "http://me:secret?mark@proxy.example",
+        "http://me:[secret]brackets@proxy.example",
+        "http://me:secret\u2100unicode@proxy.example",
     ],
 )
 def test_a_url_of_no_proxy(url: str) -> None:
