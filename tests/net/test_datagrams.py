@@ -22,6 +22,7 @@ from tulip_net import (
     coroutine,
     create_task,
     fail_after,
+    listen,
     move_on_after,
     open_datagram,
     run,
@@ -285,6 +286,25 @@ def test_addresses_that_do_not_go_with_ours_are_passed_over() -> None:
                 assert transport.peer_address == ("127.0.0.1", 9)
         with pytest.raises(ResolveError, match=r"no address in the family of 127\.0\.0\.1:0"):
             await open_datagram(local=local, remote=("::1", 9))
+
+    run(main())
+
+
+def test_a_port_that_is_none_and_an_address_that_is_gone() -> None:
+    async def main() -> None:
+        transport = await open_datagram(local=("127.0.0.1", 0))
+        for port in (-1, 65_536):
+            with pytest.raises(ValueError, match="port must be between 0 and 65535"):
+                await transport.send_to(b"x", ("127.0.0.1", port))
+        transport.close()
+        with pytest.raises(ClosedError, match="no address any more"):
+            transport.local_address  # noqa: B018 - asked for its error
+        with pytest.raises(ClosedError, match="no address any more"):
+            transport.port  # noqa: B018
+        listener = await listen("127.0.0.1")
+        listener.close()
+        with pytest.raises(ClosedError, match="no address any more"):
+            listener.port  # noqa: B018
 
     run(main())
 

@@ -98,12 +98,23 @@ class Listener(Closable):
 
     @property
     def addresses(self) -> list[Address]:
-        """The local addresses, one for each socket, with the ports the system has chosen."""
+        """The local addresses, one for each socket, with the ports the system has chosen.
+
+        Raises:
+            ClosedError: The listener is closed.
+        """
+        if self.closed:
+            raise ClosedError(f"{self!r} has no address any more")
         return [door.sock.getsockname() for door in self._doors]
 
     @property
     def port(self) -> int:
-        """The port of the first socket."""
+        """The port of the first socket.
+
+        Raises:
+            ClosedError: The listener is closed.
+            TypeError: The socket is none that has ports.
+        """
         address = self.addresses[0]
         if not isinstance(address, tuple):
             raise TypeError(f"{self!r} has no port")
