@@ -108,10 +108,29 @@ def test_a_name_that_does_not_resolve_is_named(host: str) -> None:
     assert isinstance(caught.value.__cause__, OSError | UnicodeError)
 
 
-@pytest.mark.parametrize("host", ["", "a\0b"])
+def test_a_look_up_that_the_system_fails_is_a_resolve_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python tells of EAI_SYSTEM by an OSError that is no gaierror."""
+    real: Any = socket.getaddrinfo
+
+    def out_of_memory(*arguments: Any, flags: int = 0) -> Any:
+        if flags & socket.AI_NUMERICHOST:
+            return real(*arguments, flags=flags)
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(socket, "getaddrinfo", out_of_memory)
+    with pytest.raises(ResolveError, match=r"'some\.example': Cannot allocate memory"):
+        run(create_transport("some.example", 80))
+
+
+@pytest.mark.parametrize("host", ["", "a\0b", "*"])
 def test_what_is_no_name_is_refused(host: str) -> None:
+    """To glibc a star is like None: this very host."""
     with pytest.raises(ValueError, match="is not a host name"):
         run(create_transport(host, 80))
+    with pytest.raises(ValueError, match="is not a host name"):
+        run(open_datagram(remote=(host, 80)))
 
 
 @pytest.mark.parametrize("host", [None, b"localhost", 5, ("127.0.0.1",)])

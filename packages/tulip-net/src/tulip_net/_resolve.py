@@ -46,7 +46,7 @@ def getaddrinfo(
 
     Raises:
         ResolveError: There is no such name, no address of that family, or no answer.
-        ValueError: ``port`` is out of range, or ``host`` is empty or contains a null byte.
+        ValueError: ``port`` is out of range, or ``host`` is empty, ``*``, or contains a null byte.
         TypeError: ``host`` or ``port`` is of another type.
 
     Names are looked up in threads of their own, at most 32 at a time for the process, and one for
@@ -68,7 +68,7 @@ def getaddrinfo(
         pass  # a name
     try:
         return (yield from look_up((host, port, family, type, 0, flags)))
-    except socket.gaierror as error:
+    except OSError as error:  # a gaierror, or for EAI_SYSTEM what the system said
         raise ResolveError(str(host), error.strerror or str(error)) from error
 
 
