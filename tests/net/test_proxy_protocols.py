@@ -147,9 +147,11 @@ def test_socks4a_refused(answer: bytes, reason: str) -> None:
     assert refusal(socks4("a", 80), answer).reason == reason
 
 
-def test_socks4_knows_no_ipv6() -> None:
-    with pytest.raises(ValueError, match="no way to send the IPv6 address ::1"):
-        next(socks4("::1", 80))
+@pytest.mark.parametrize("host", ["::1", "0.0.0.1", "0.0.0.255"])
+def test_socks4_has_no_way_to_send_it(host: str) -> None:
+    """To a proxy 0.0.0.x means that a name follows: it would wait for one."""
+    with pytest.raises(ValueError, match=f"no way to send the address {host}"):
+        next(socks4(host, 80))
 
 
 # -- what cannot be sent -----------------------------------------------------------------------
