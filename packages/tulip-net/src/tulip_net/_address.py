@@ -33,11 +33,11 @@ def check_host(host: object) -> str:
 
     Raises:
         TypeError: It is no ``str``. `socket.getaddrinfo` would take None for this very host.
-        ValueError: It is empty, contains a null byte, or is ``*``, which glibc takes for None.
+        ValueError: It is empty, or contains a null byte.
     """
     if not isinstance(host, str):
         raise TypeError(f"host must be a str, got {host!r}")
-    if not host or "\0" in host or host == "*":
+    if not host or "\0" in host:
         raise ValueError(f"{host!r} is not a host name")
     return host
 

@@ -46,7 +46,7 @@ def getaddrinfo(
 
     Raises:
         ResolveError: There is no such name, no address of that family, or no answer.
-        ValueError: ``port`` is out of range, or ``host`` is empty, ``*``, or contains a null byte.
+        ValueError: ``port`` is out of range, or ``host`` is empty or contains a null byte.
         TypeError: ``host`` or ``port`` is of another type.
 
     Names are looked up in threads of their own, at most 32 at a time for the process, and one for
@@ -56,6 +56,8 @@ def getaddrinfo(
     check_port(port)
     if host is not None:
         check_host(host)
+    if host == "*":  # which glibc takes for None: this very host
+        raise ResolveError(host, "not a valid name")
     flags |= socket.AI_NUMERICSERV
     try:
         # With this flag the C library asks no server and reads no file: it does not block.
