@@ -15,6 +15,7 @@ from tulip_net import (
     BrokenError,
     BufferedReader,
     BufferedWriter,
+    BusyError,
     Connector,
     Gen,
     HttpProxy,
@@ -28,6 +29,7 @@ from tulip_net import (
     coroutine,
     create_task,
     run,
+    sleep,
     start_tls,
 )
 from tulip_net.testing import FaultyTransport, memory_pair
@@ -197,3 +199,20 @@ def test_a_proxy_takes_its_answer_and_no_byte_of_the_servers(
 
     with virtual_time():
         run(main())
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_of_two_receivers_on_a_slow_line_the_second_is_refused(into: bool) -> None:
+    """Although the first has not come to ask the line below."""
+
+    async def main() -> None:
+        a, b = memory_pair()
+        with FaultyTransport(a, 1, slow=1.0) as slow, b:
+            first = create_task(slow.recv(5))
+            await sleep(0)
+            with pytest.raises(BusyError):
+                await (slow.recv_into(bytearray(1)) if into else slow.recv(1))
+            await b.send(b"x")
+            assert await first == b"x"
+
+    run(main())

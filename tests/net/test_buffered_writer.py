@@ -70,3 +70,22 @@ def test_a_cancelled_flush_keeps_what_did_not_go_out() -> None:
         b.close()
 
     run(main())
+
+
+def test_a_flush_that_finds_another_sender_keeps_everything() -> None:
+    async def main() -> None:
+        a, b = memory_pair(capacity=10)
+        writer = BufferedWriter(a)
+        other = create_task(a.send(bytes(20)))
+        await sleep(0)
+        writer.write(b"longer than what the other one has left")
+        with pytest.raises(BusyError):
+            await writer.flush()
+        flushing = create_task(BufferedReader(b).readexactly(20 + writer.buffered))
+        await other
+        await writer.flush()
+        assert await flushing == bytes(20) + b"longer than what the other one has left"
+        a.close()
+        b.close()
+
+    run(main())

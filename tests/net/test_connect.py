@@ -108,6 +108,29 @@ def test_a_name_that_does_not_resolve_is_named(host: str) -> None:
     assert isinstance(caught.value.__cause__, OSError | UnicodeError)
 
 
+def test_a_look_up_that_the_system_fails_is_a_resolve_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python tells of EAI_SYSTEM by an OSError that is no gaierror."""
+    real: Any = socket.getaddrinfo
+
+    def out_of_memory(*arguments: Any, flags: int = 0) -> Any:
+        if flags & socket.AI_NUMERICHOST:
+            return real(*arguments, flags=flags)
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(socket, "getaddrinfo", out_of_memory)
+    with pytest.raises(ResolveError, match=r"'some\.example': Cannot allocate memory"):
+        run(create_transport("some.example", 80))
+
+
+def test_a_star_is_not_this_very_host() -> None:
+    """To glibc it is like None."""
+    for entry in (create_transport("*", 80), open_datagram(remote=("*", 80))):
+        with pytest.raises(ResolveError, match=r"cannot resolve '\*': not a valid name"):
+            run(entry)
+
+
 @pytest.mark.parametrize("host", ["", "a\0b"])
 def test_what_is_no_name_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="is not a host name"):
@@ -282,6 +305,41 @@ def test_the_local_address_can_be_chosen() -> None:
         listener.close()
 
     run(main())
+
+
+def both_families() -> Resolver:
+    """A resolver whose every name has an IPv6 address and, after that, an IPv4 address."""
+
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        return [*await getaddrinfo("::1", port), *await getaddrinfo("127.0.0.1", port)]
+
+    return resolve
+
+
+def test_a_local_address_chooses_the_family() -> None:
+    """An address that cannot be reached from there is none; it does not end the attempt."""
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        resolver = both_families()
+        sock = await create_connection(
+            "x", listener.port, local_address=("127.0.0.1", 0), resolver=resolver
+        )
+        assert sock.getpeername() == listener.addresses[0]
+        sock.close()
+        with pytest.raises(ResolveError, match=r"'::1': no address in the family of 127.0.0.1:0"):
+            await create_connection("::1", listener.port, local_address=("127.0.0.1", 0))
+        listener.close()
+
+    run(main())
+
+
+def test_a_resolver_that_knows_nothing_is_a_resolve_error() -> None:
+    with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
+        run(create_connection("x", 80, resolver=addresses()))
+    with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
+        run(open_datagram(remote=("x", 80), resolver=addresses()))
 
 
 def test_ten_thousand_addresses_are_not_tried_by_one_who_was_cancelled() -> None:

@@ -22,6 +22,7 @@ from tulip_net import (
     coroutine,
     create_task,
     fail_after,
+    listen,
     move_on_after,
     open_datagram,
     run,
@@ -267,6 +268,43 @@ def test_every_address_of_the_peer_is_tried() -> None:
         transport = await open_datagram(remote=("two", 9), resolver=resolve)
         assert transport.peer_address == ("127.0.0.1", 9)
         transport.close()
+
+    run(main())
+
+
+def test_addresses_that_do_not_go_with_ours_are_passed_over() -> None:
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        kind, here = socket.SOCK_DGRAM, ("127.0.0.1", port)
+        unknown = socket.AF_X25 if host == "unknown" else socket.AF_INET6
+        return [(unknown, kind, 0, "", ("::1", port, 0, 0)), (socket.AF_INET, kind, 0, "", here)]
+
+    async def main() -> None:
+        local = ("127.0.0.1", 0)
+        for remote, ours in ((("two", 9), local), (("unknown", 9), None)):
+            with await open_datagram(local=ours, remote=remote, resolver=resolve) as transport:
+                assert transport.peer_address == ("127.0.0.1", 9)
+        with pytest.raises(ResolveError, match=r"no address in the family of 127\.0\.0\.1:0"):
+            await open_datagram(local=local, remote=("::1", 9))
+
+    run(main())
+
+
+def test_a_port_that_is_none_and_an_address_that_is_gone() -> None:
+    async def main() -> None:
+        transport = await open_datagram(local=("127.0.0.1", 0))
+        for port in (-1, 65_536):
+            with pytest.raises(ValueError, match="port must be between 0 and 65535"):
+                await transport.send_to(b"x", ("127.0.0.1", port))
+        transport.close()
+        with pytest.raises(ClosedError, match="no address any more"):
+            transport.local_address  # noqa: B018 - asked for its error
+        with pytest.raises(ClosedError, match="no address any more"):
+            transport.port  # noqa: B018
+        listener = await listen("127.0.0.1")
+        listener.close()
+        with pytest.raises(ClosedError, match="no address any more"):
+            listener.port  # noqa: B018
 
     run(main())
 

@@ -49,6 +49,21 @@ def test_a_static_map_needs_nobody() -> None:
     run(main())
 
 
+def test_a_static_map_picks_the_addresses_of_a_family() -> None:
+    names = StaticNames({"both": ["127.0.0.1", "::1"], "one": ["127.0.0.1"], "none": []})
+
+    async def main() -> None:
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            answers = await names("both", 80, family=family)
+            assert [answer[4][0] for answer in answers] == [host]
+        with pytest.raises(ResolveError, match=r"resolve 'one': .* no address of that family"):
+            await names("one", 80, family=socket.AF_INET6)
+        with pytest.raises(ResolveError, match="cannot resolve 'none'"):
+            await names("none", 80)
+
+    run(main())
+
+
 def test_a_cache_asks_once_until_the_answer_is_too_old() -> None:
     async def main() -> None:
         below = Counting()

@@ -147,9 +147,11 @@ def test_socks4a_refused(answer: bytes, reason: str) -> None:
     assert refusal(socks4("a", 80), answer).reason == reason
 
 
-def test_socks4_knows_no_ipv6() -> None:
-    with pytest.raises(ValueError, match="no way to send the IPv6 address ::1"):
-        next(socks4("::1", 80))
+@pytest.mark.parametrize("host", ["::1", "0.0.0.1", "0.0.0.255"])
+def test_socks4_has_no_way_to_send_it(host: str) -> None:
+    """To a proxy 0.0.0.x means that a name follows: it would wait for one."""
+    with pytest.raises(ValueError, match=f"no way to send the address {host}"):
+        next(socks4(host, 80))
 
 
 # -- what cannot be sent -----------------------------------------------------------------------
@@ -203,6 +205,13 @@ def test_a_proxy_from_its_url(url: str, kind: str) -> None:
         "http://me:secret@proxy.example/path",
         "socks4a://me:secret@proxy.example",
         "socks5://proxy.example:99999",
+        "http://proxy.example:0",
+        # Credentials that should have been percent-encoded.
+        "http://me:secret/slash@proxy.example",
+        "http://me:secret#hash@proxy.example",
+        "http://me:secret?mark@proxy.example",
+        "http://me:[secret]brackets@proxy.example",
+        "http://me:secret\u2100unicode@proxy.example",
     ],
 )
 def test_a_url_of_no_proxy(url: str) -> None:

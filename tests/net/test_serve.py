@@ -278,3 +278,27 @@ def test_a_handler_that_is_no_coroutine_function_is_named(caplog: pytest.LogCapt
     run(main())
     assert "a handler must be a coroutine function" in caplog.text
     assert "forgot" in caplog.text
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_full_server_that_is_closed_does_not_wait_for_its_handlers(
+    tmp_path: Path, several: bool
+) -> None:
+    """The time of grace begins with the close, not with the next handler that ends."""
+
+    async def main() -> None:
+        more = [await listen_unix(tmp_path / "socket")] if several else []
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(echo, listener, *more, max_connections=1, grace=0.001))
+        clients = [await create_transport("127.0.0.1", listener.port) for _ in range(2)]
+        await clients[0].send(b"x")
+        assert await clients[0].recv(1) == b"x"
+        for each in (listener, *more):
+            each.close()
+        with fail_after(5):
+            await server
+            assert await clients[0].recv(1) == b""
+        for client in clients:
+            client.close()
+
+    run(main())

@@ -120,6 +120,46 @@ def test_a_reset_is_a_broken_error_with_its_cause(doing: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("first", ["send", "recv", "recv_into"])
+@pytest.mark.parametrize("then", ["recv", "recv_into"])
+def test_a_reset_does_not_become_an_end(first: str, then: str) -> None:
+    """The kernel tells the error once, perhaps to the sender, and an end to whoever asks later."""
+    ours, theirs = tcp_pair()
+
+    async def use(transport: SocketTransport, name: str) -> None:
+        argument = bytearray(1) if name == "recv_into" else b"x" if name == "send" else 1
+        with pytest.raises(BrokenError, match="reset by peer"):
+            await getattr(transport, name)(argument)
+
+    async def main() -> None:
+        with SocketTransport(ours) as transport:
+            reset(theirs)
+            await use(transport, first)
+            for _ in range(2):
+                await use(transport, then)
+
+    run(main())
+
+
+def test_an_end_before_a_reset_stays_one() -> None:
+    """A peer that has said its last may take no more of ours: what it said is whole."""
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as transport:
+            theirs.sendall(b"whole")
+            theirs.close()
+            await transport.send(b"x")
+            await sleep(0.001)  # which is answered with a reset
+            with pytest.raises(BrokenError, match="Broken pipe"):
+                await transport.send(b"x")
+            assert await transport.recv(100) == b"whole"
+            for _ in range(2):
+                assert await transport.recv(100) == b""
+
+    run(main())
+
+
 def test_a_reset_while_waiting_wakes_the_receiver() -> None:
     async def main() -> None:
         a, b = tcp_pair()

@@ -15,6 +15,7 @@ from tulip_net import (
     CertificateError,
     Gen,
     SslTransport,
+    StaticNames,
     TlsError,
     Transport,
     call_in_thread,
@@ -339,3 +340,34 @@ def test_s_client_and_we_choose_a_protocol(certificates: Certificates) -> None:
         yield from server
 
     run(main())
+
+
+def test_a_dot_at_the_end_of_a_name_is_for_the_resolver(certificates: Certificates) -> None:
+    """It is no part of the name that is asked for, nor of that in the certificate."""
+    asked: list[str | None] = []
+    server = certificates.server_context()
+
+    def choose(_tls: object, name: str | None, _context: object) -> None:
+        asked.append(name)
+
+    server.sni_callback = choose
+
+    @coroutine
+    async def say(transport: Transport) -> None:
+        await transport.send(b"hello")
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        serving = create_task(serve(say, listener, ssl=server))
+        names = StaticNames({"localhost.": ["127.0.0.1"]})
+        async with await create_transport(
+            "localhost.", listener.port, ssl=certificates.client_context(), resolver=names
+        ) as transport:
+            assert isinstance(transport, SslTransport)
+            assert transport.server_hostname == "localhost"
+            assert await transport.recv(100) == b"hello"
+        listener.close()
+        await serving
+
+    run(main())
+    assert asked == ["localhost"]

@@ -1,5 +1,8 @@
 """Unix sockets, in the file system and abstract."""
 
+import contextlib
+import os
+import resource
 import stat
 import sys
 from pathlib import Path
@@ -93,5 +96,35 @@ def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
         with fail_after(5):
             (await waiting).close()
         listener.close()
+
+    run(main())
+
+
+def test_what_cannot_be_listened_on_is_told(tmp_path: Path) -> None:
+    """And leaves no socket open."""
+    with pytest.raises(OSError, match=r"cannot listen on .*: AF_UNIX path too long"):
+        run(listen_unix(tmp_path / ("x" * 200)))
+    with pytest.raises(ValueError, match="abstract name has no permissions, got mode=0o600"):
+        run(listen_unix(f"\0tulip {tmp_path}", mode=0o600))
+
+
+def test_no_descriptor_left_is_a_connect_error(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def main() -> None:
+        with os.scandir("/dev/fd") as numbers:
+            used = max(int(each.name) for each in numbers)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
+        spare: list[int] = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    spare.append(os.dup(0))
+            with pytest.raises(ConnectError, match="Too many open files"):
+                await create_unix_transport(tmp_path / "socket")
+        finally:
+            for number in spare:
+                os.close(number)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     run(main())

@@ -33,7 +33,7 @@ class BufferedWriter:
         ValueError: ``limit`` is below 1.
     """
 
-    __slots__ = ("_buffer", "_flushing", "_limit", "_transport")
+    __slots__ = ("_buffer", "_flushing", "_interrupted", "_limit", "_transport")
 
     def __init__(self, transport: Transport, limit: int = DEFAULT_LIMIT) -> None:
         if limit < 1:
@@ -42,6 +42,7 @@ class BufferedWriter:
         self._limit = limit
         self._buffer = bytearray()
         self._flushing = False
+        self._interrupted = False  # a send was: TLS may hold back what it has taken
 
     @property
     def buffered(self) -> int:
@@ -69,18 +70,23 @@ class BufferedWriter:
         Cancelled or failed, it keeps what did not go out for the next flush.
 
         Raises:
-            BusyError: Another task is already flushing.
+            BusyError: Another task is already flushing, or sending; nothing was sent.
             ClosedError, BrokenError: As for `Transport.send`.
         """
         if self._flushing:
             raise BusyError(f"another task is already flushing to {self._transport!r}")
         self._flushing = True
         try:
-            while self._buffer:
+            while self._buffer or self._interrupted:
                 data, self._buffer = self._buffer, bytearray()
                 try:
                     yield from self._transport.send(data)
+                    self._interrupted = False
+                except BusyError:
+                    self._buffer[:0] = data  # what is unsent is that of the task which is sending
+                    raise
                 except BaseException:
+                    self._interrupted = True
                     self._buffer[:0] = data[len(data) - self._transport.unsent :]
                     raise
         finally:

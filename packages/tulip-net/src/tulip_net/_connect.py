@@ -12,12 +12,12 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, zip_longest
 
 from tulip_net._address import Address, check_host, check_port, format_address
 from tulip_net._errors import ConnectError
-from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_local
+from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_both
 from tulip_sched import (
     Gen,
     Task,
@@ -91,7 +91,8 @@ def create_connection(
         host: A name, or an IPv4 or IPv6 address.
         port: 1 to 65535.
         family: ``AF_INET`` or ``AF_INET6`` to use only one of the two.
-        local_address: Host and port of our end; port 0 lets the system choose.
+        local_address: Host and port of our end; port 0 lets the system choose. Only addresses of
+            its family, or families, are tried.
         attempt_delay: Seconds before the next address is tried beside those under way.
         resolver: Looks the name up.
 
@@ -99,7 +100,7 @@ def create_connection(
         A connected, non-blocking socket with ``TCP_NODELAY`` set.
 
     Raises:
-        ResolveError: The name has no address.
+        ResolveError: The name has no address, or none of the local address's family.
         ConnectError: No address answers; it lists each with its reason.
         ValueError: ``port`` is out of range, or ``host`` is empty.
         TypeError: ``host`` or ``port`` is of another type, such as None.
@@ -108,13 +109,13 @@ def create_connection(
     """
     check_host(host)
     check_port(port, lowest=1)
-    answers = yield from resolver(host, port, family=family)
+    answers, own = yield from resolve_both(resolver, (host, port), local_address, family)
     target = format_address((host, port))
     if len(answers) > 1:
-        race = _Race(target, list(interleave(answers)), local_address, attempt_delay)
+        race = _Race(target, list(interleave(answers)), own, attempt_delay)
         return (yield from race.run())
     try:
-        return (yield from _attempt(answers[0], local_address))
+        return (yield from _attempt(answers[0], own))
     except ConnectError as error:  # name what was asked for, besides the address
         raise ConnectError(target, error.failures) from error.__cause__
 
@@ -129,7 +130,7 @@ def interleave(answers: Iterable[AddressInfo]) -> Iterator[AddressInfo]:
 
 
 @coroutine
-def _attempt(answer: AddressInfo, local_address: tuple[str, int] | None) -> Gen[socket.socket]:
+def _attempt(answer: AddressInfo, own: Mapping[int, Address]) -> Gen[socket.socket]:
     """Make one connection; a socket that does not come to be connected is closed."""
     family, kind, protocol, _, address = answer
     where = format_address(address)
@@ -137,8 +138,8 @@ def _attempt(answer: AddressInfo, local_address: tuple[str, int] | None) -> Gen[
     try:
         sock = socket.socket(family, kind, protocol)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if local_address is not None:
-            sock.bind((yield from resolve_local(local_address, family)))
+        if own:
+            sock.bind(own[family])
         yield from connect(sock, address)
     except BaseException as error:
         if sock is not None:
@@ -156,12 +157,12 @@ class _Race:
         self,
         target: str,
         answers: list[AddressInfo],
-        local_address: tuple[str, int] | None,
+        own: Mapping[int, Address],
         delay: float,
     ) -> None:
         self._target = target
         self._waiting = answers[::-1]
-        self._local_address = local_address
+        self._own = own
         self._delay = delay
         self._running: set[Task[socket.socket]] = set()
         self._failures: list[tuple[str, OSError]] = []
@@ -183,7 +184,7 @@ class _Race:
 
     def _start_next(self) -> None:
         answer = self._waiting.pop()
-        attempt = _attempt(answer, self._local_address)
+        attempt = _attempt(answer, self._own)
         name = f"connect to {format_address(answer[4])}"
         self._running.add(create_task(attempt, name))
 

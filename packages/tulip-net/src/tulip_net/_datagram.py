@@ -18,7 +18,7 @@ import socket
 import warnings
 from typing import TYPE_CHECKING, NoReturn, final
 
-from tulip_net._address import Address, format_address
+from tulip_net._address import Address, check_port, format_address
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._typing import override
@@ -60,7 +60,13 @@ class DatagramTransport(Closable):
 
     @property
     def local_address(self) -> Address:
-        """Our address; its port is 0 until the socket was bound or has sent something."""
+        """Our address; its port is 0 until the socket was bound or has sent something.
+
+        Raises:
+            ClosedError: The transport is closed.
+        """
+        if self.closed:
+            raise ClosedError(f"{self!r} has no address any more")
         address: Address = self._sock.getsockname()
         return address
 
@@ -69,6 +75,7 @@ class DatagramTransport(Closable):
         """The port of `local_address`.
 
         Raises:
+            ClosedError: The transport is closed.
             TypeError: The socket is none that has ports.
         """
         address = self.local_address
@@ -146,7 +153,7 @@ class DatagramTransport(Closable):
             ClosedError: This transport was closed by us.
             BusyError: Another task is already waiting to send.
             BrokenError: As for `recv_from`; the datagram was not sent.
-            ValueError: It is too long, or the address is no numeric one.
+            ValueError: It is too long, or the address is no numeric one, or its port is none.
         """
         _check_numeric(address)
         while True:
@@ -215,6 +222,8 @@ def _check_numeric(address: Address) -> None:
     """Refuse a name: the socket would look it up, and the thread would wait."""
     if isinstance(address, tuple):
         import ipaddress
+
+        check_port(address[1])
 
         try:
             ipaddress.ip_address(address[0])

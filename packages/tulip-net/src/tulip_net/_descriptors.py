@@ -116,6 +116,8 @@ def recv_descriptors(
             transport._fail("receiving descriptors", error)
         else:
             transport._ready = len(data) == limit or not data
+            if transport._failure is not None and not data:
+                transport._fail("receiving descriptors", transport._failure)
             received = _unpack(messages)
             if flags & socket.MSG_CTRUNC:
                 for number in received:

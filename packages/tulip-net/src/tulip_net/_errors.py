@@ -11,11 +11,13 @@ pickle.
 
 from __future__ import annotations
 
-from typing import final
+import errno
+from typing import Final, final
 
 from tulip_net._typing import override
 
 __all__ = [
+    "LOSSES",
     "BrokenError",
     "CertificateError",
     "ConnectError",
@@ -27,6 +29,14 @@ __all__ = [
     "TlsError",
     "TruncatedError",
 ]
+
+
+LOSSES: Final = {
+    *(errno.ECONNRESET, errno.ECONNABORTED, errno.ETIMEDOUT),
+    *(errno.EHOSTUNREACH, errno.ENETUNREACH),
+}
+"""What the kernel says of a connection that it has given up. Not ``EPIPE``: that also comes after
+an end that the peer did send."""
 
 
 class NetError(Exception):

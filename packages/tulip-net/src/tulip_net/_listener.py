@@ -11,7 +11,7 @@ import errno
 import socket
 import warnings
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import final
 
 from tulip_net._address import Address, format_address
@@ -98,12 +98,23 @@ class Listener(Closable):
 
     @property
     def addresses(self) -> list[Address]:
-        """The local addresses, one for each socket, with the ports the system has chosen."""
+        """The local addresses, one for each socket, with the ports the system has chosen.
+
+        Raises:
+            ClosedError: The listener is closed.
+        """
+        if self.closed:
+            raise ClosedError(f"{self!r} has no address any more")
         return [door.sock.getsockname() for door in self._doors]
 
     @property
     def port(self) -> int:
-        """The port of the first socket."""
+        """The port of the first socket.
+
+        Raises:
+            ClosedError: The listener is closed.
+            TypeError: The socket is none that has ports.
+        """
         address = self.addresses[0]
         if not isinstance(address, tuple):
             raise TypeError(f"{self!r} has no port")
@@ -242,6 +253,7 @@ class _Door:
         self.watch = Watch(sock.fileno())
         self._name = format_address(sock.getsockname())
         self.family, self.type, self.proto = int(sock.family), int(sock.type), sock.proto
+        self.told: Callable[[], None] | None = None  # called by `close`
 
     @property
     def closed(self) -> bool:
@@ -250,6 +262,9 @@ class _Door:
     def close(self) -> None:
         self.watch.forget()
         self.sock.close()
+        told, self.told = self.told, None
+        if told is not None:
+            told()
 
     @override
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, final
 
+from tulip_net._errors import ResolveError
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo
 from tulip_sched import Gen, coroutine, current_context
 
@@ -39,7 +40,10 @@ class StaticNames:
             return (yield from self._otherwise(host, port, family=family))
         answers: list[AddressInfo] = []
         for address in addresses:
-            answers += yield from getaddrinfo(address, port, family=family)
+            answers += yield from getaddrinfo(address, port)
+        answers = [each for each in answers if family in {socket.AF_UNSPEC, each[0]}]
+        if not answers:
+            raise ResolveError(host, "the static map has no address of that family for it")
         return answers
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import sys
 
-from tulip_net._address import check_host, check_port, format_address
+from tulip_net._address import Address, check_host, check_port, format_address
 from tulip_net._datagram import DatagramTransport
 from tulip_net._errors import ConnectError
-from tulip_net._resolve import Resolver, getaddrinfo, resolve_local
+from tulip_net._resolve import Resolver, getaddrinfo, resolve_both
 from tulip_sched import Gen, coroutine
 
 __all__ = ["open_datagram"]
@@ -37,44 +37,50 @@ def open_datagram(
         resolver: Looks up the host of ``remote``.
 
     Raises:
-        ResolveError: A name has no address.
+        ResolveError: A name has no address, or ``remote`` none of the family of ``local``.
         ConnectError: No address of ``remote`` is reachable from here.
         OSError: ``local`` cannot be had; the message names it.
         ValueError: A port is out of range, a host is empty, or nothing says which family to use.
         TypeError: A host or a port is of another type, such as None.
     """
     if remote is None:
+        address: Address | None = None
         if local is not None:
             host, port = local
             check_host(host)
-            answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
-            family = answers[0][0]
+            found = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
+            family, address = found[0][0], found[0][4]
         if family == socket.AF_UNSPEC:
             raise ValueError("open_datagram() needs a local or a remote address, or a family")
-        sock = yield from _bound_socket(family, local, broadcast, reuse_port)
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        _prepare(sock, address, broadcast, reuse_port)
         return DatagramTransport(sock)
     host, port = remote
     check_host(host)
     check_port(port, lowest=1)
     failures: list[tuple[str, OSError]] = []
-    for answer in (yield from resolver(host, port, family=family)):
-        sock = yield from _bound_socket(answer[0], local, broadcast, reuse_port)
+    answers, own = yield from resolve_both(resolver, remote, local, family)
+    for family, _, _, _, address in answers:
         try:
-            sock.connect(answer[4])  # a datagram socket does not wait here
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:  # such as that there is no IPv6 here
+            failures.append((format_address(address), error))
+            continue
+        _prepare(sock, own.get(family), broadcast, reuse_port)
+        try:
+            sock.connect(address)  # a datagram socket does not wait here
         except OSError as error:
             sock.close()
-            failures.append((format_address(answer[4]), error))
+            failures.append((format_address(address), error))
         else:
             return DatagramTransport(sock)
     raise ConnectError(format_address(remote), tuple(failures)) from failures[0][1]
 
 
-@coroutine
-def _bound_socket(
-    family: int, local: tuple[str, int] | None, broadcast: bool, reuse_port: bool
-) -> Gen[socket.socket]:
-    address = None if local is None else (yield from resolve_local(local, family))
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+def _prepare(
+    sock: socket.socket, address: Address | None, broadcast: bool, reuse_port: bool
+) -> None:
+    """Set a socket's options and bind it; it is closed if that fails."""
     try:
         if broadcast:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -82,7 +88,7 @@ def _bound_socket(
             if sys.platform == "win32":
                 raise ValueError("Windows has no reuse_port")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
+        if sock.family == socket.AF_INET6:
             # IPv4 has sockets of its own, on every system alike.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if address is not None:
@@ -94,4 +100,3 @@ def _bound_socket(
     except BaseException:
         sock.close()
         raise
-    return sock

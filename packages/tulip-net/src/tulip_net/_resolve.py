@@ -6,12 +6,12 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
-from tulip_net._address import Address, AddressInfo, check_host, check_port
+from tulip_net._address import Address, AddressInfo, check_host, check_port, format_address
 from tulip_net._errors import ResolveError
 from tulip_net._lookups import look_up, usable
 from tulip_sched import Coroutine, Gen, coroutine
 
-__all__ = ["AddressInfo", "Resolver", "getaddrinfo", "resolve_local"]
+__all__ = ["AddressInfo", "Resolver", "getaddrinfo", "resolve_both", "resolve_local"]
 
 
 class Resolver(Protocol):
@@ -56,6 +56,8 @@ def getaddrinfo(
     check_port(port)
     if host is not None:
         check_host(host)
+    if host == "*":  # which glibc takes for None: this very host
+        raise ResolveError(host, "not a valid name")
     flags |= socket.AI_NUMERICSERV
     try:
         # With this flag the C library asks no server and reads no file: it does not block.
@@ -68,14 +70,41 @@ def getaddrinfo(
         pass  # a name
     try:
         return (yield from look_up((host, port, family, type, 0, flags)))
-    except socket.gaierror as error:
+    except OSError as error:  # a gaierror, or for EAI_SYSTEM what the system said
         raise ResolveError(str(host), error.strerror or str(error)) from error
 
 
 @coroutine
-def resolve_local(address: tuple[str, int], family: int) -> Gen[Address]:
-    """Return the socket address to bind for a local ``(host, port)`` in one family."""
+def resolve_local(address: tuple[str, int] | None, family: int) -> Gen[dict[int, Address]]:
+    """Return the socket addresses to bind for a local ``(host, port)``, one for each family."""
+    if address is None:
+        return {}
     host, port = address
     check_host(host)
     answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
-    return answers[0][4]
+    return {answer[0]: answer[4] for answer in reversed(answers)}
+
+
+@coroutine
+def resolve_both(
+    resolver: Resolver,
+    remote: tuple[str, int],
+    local: tuple[str, int] | None,
+    family: int,
+) -> Gen[tuple[Sequence[AddressInfo], dict[int, Address]]]:
+    """Look up where to connect to, and what to bind for it in each family.
+
+    Raises:
+        ResolveError: One of the two has no address, or they have none in the same family.
+    """
+    host, port = remote
+    answers = yield from resolver(host, port, family=family)
+    own = yield from resolve_local(local, family)
+    if local is not None:
+        usable_here = [answer for answer in answers if answer[0] in own]
+        if answers and not usable_here:
+            raise ResolveError(host, f"no address in the family of {format_address(local)}")
+        answers = usable_here
+    if not answers:
+        raise ResolveError(host, "no address")
+    return answers, own

@@ -7,24 +7,30 @@ send. Both ways read in the loop's thread: a disk that is slow holds up the loop
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO, Protocol, final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, final
 
 from tulip_sched import BusyError, Coroutine, Gen, coroutine
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FilePart", "Sender", "send_by_reading"]
+__all__ = ["CANNOT_SENDFILE", "FilePart", "Sender", "send_by_reading"]
 
 CHUNK = 262144
 """Bytes: enough for system calls not to count, and read from memory in some 30 microseconds."""
 
 
+CANNOT_SENDFILE: Final = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
+"""What `os.sendfile` says of a file, or a file system, that it cannot send from."""
+
+
 class Sender(Protocol):
     """What `send_by_reading` needs of a transport, its count of unsent bytes included."""
 
+    _sending: bool
     _unsent: int
 
     def send(self, data: Buffer, /) -> Coroutine[None]: ...
@@ -91,7 +97,15 @@ class FilePart:
 def send_by_reading(sender: Sender, part: FilePart) -> Gen[int]:
     """Send the part chunk by chunk, and return how many bytes that was."""
     sent = 0
-    while chunk := part.read():
+    while True:
+        try:
+            chunk = part.read()
+        except BaseException:
+            if not sender._sending:  # else it is the count of the task that is
+                sender._unsent = part.left
+            raise
+        if not chunk:
+            return sent
         try:
             yield from sender.send(chunk)
         except BusyError:
@@ -100,4 +114,3 @@ def send_by_reading(sender: Sender, part: FilePart) -> Gen[int]:
             sender._unsent += part.left
             raise
         sent += len(chunk)
-    return sent

@@ -75,10 +75,13 @@ def serve(
     server = _Server(handler, ssl, handshake_timeout)
     if more:
         listener = Listener._joining((listener, *more))
+    if max_connections is not None:
+        for door in listener._doors:
+            door.told = server.wake
     try:
         for number in count(1):
             if max_connections is not None:
-                yield from server.wait_below(max_connections)
+                yield from server.wait_below(max_connections, listener)
             server.start((yield from listener.accept()))
             if number % BURST == 0:
                 yield from sleep(0)
@@ -109,9 +112,9 @@ class _Server:
         self.tasks[transport] = create_task(self._handle(transport))
 
     @coroutine
-    def wait_below(self, limit: int) -> Gen[None]:
-        """Wait until fewer than ``limit`` connections are under way."""
-        while len(self.tasks) >= limit:
+    def wait_below(self, limit: int, listener: Listener) -> Gen[None]:
+        """Wait until fewer than ``limit`` connections are under way, or it is closed."""
+        while len(self.tasks) >= limit and not listener.closed:
             self._waiter = current_task()
             block(self._stop_waiting)
             yield
@@ -156,8 +159,13 @@ class _Server:
             # Here and not in a callback of the task: nine Python calls less (benchmarks/accept).
             del self.tasks[plain]
             if self._waiter is not None:
-                self._waiter.unblock()
-                self._waiter = None
+                self.wake()
+
+    def wake(self) -> None:
+        """Have the one in `wait_below` look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.unblock()
 
     def _stop_waiting(self) -> None:
         self._waiter = None

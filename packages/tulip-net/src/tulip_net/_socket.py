@@ -15,6 +15,7 @@ The rules that hold here:
 6. With TCP the kernel tells of input once, when it comes, to a connection that lasts (`EARLY`). So
    after a receive that did not show that there is no more, as when it failed, the next one tries
    before it waits.
+7. A connection that was lost has no end: but of a loss the kernel tells once, perhaps a send.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, final
 
 from tulip_net._address import Address, format_address
 from tulip_net._closable import Closable
-from tulip_net._errors import BrokenError
+from tulip_net._errors import LOSSES, BrokenError
 from tulip_net._gather import GATHERS, JOINED, Gathered
-from tulip_net._send_file import FilePart, send_by_reading
+from tulip_net._send_file import CANNOT_SENDFILE, FilePart, send_by_reading
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
 
@@ -46,10 +47,6 @@ TCP: Final = {0, int(socket.IPPROTO_TCP)}
 EARLY: Final = 8
 """After so many events a connection is taken to last: telling the kernel costs a microsecond, and
 saves a fifth of one with each event after that (benchmarks/echo, benchmarks/accept)."""
-
-CANNOT_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
-"""What `os.sendfile` says of a file, or a file system, that it cannot send from."""
-
 
 RECEIVED: Final = 120 * 1024
 """Most bytes received at once, whatever the limit: a buffer is made for as many before anybody
@@ -75,6 +72,7 @@ class SocketTransport(Closable):
     __slots__ = (
         "__weakref__",
         "_ended",
+        "_failure",
         "_ready",
         "_sending",
         "_sock",
@@ -102,10 +100,9 @@ class SocketTransport(Closable):
         sock.setblocking(False)
         self._watch: Watch | None = None
         self._sock = sock
-        self._ready = False
-        self._sending = False
-        self._ended = False
+        self._ready = self._sending = self._ended = False
         self._unsent = 0
+        self._failure: OSError | None = None  # what the connection was lost by
         self.peer_address: Address | None = peer_address
 
     @property
@@ -141,7 +138,7 @@ class SocketTransport(Closable):
         return self._watch is not None and self._watch.missed()
 
     @coroutine
-    def recv(self, limit: int) -> Gen[bytes]:
+    def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901 - every message's path, flat
         """Wait for data and return between 1 and ``limit`` bytes of it, or ``b""`` at the end.
 
         See `Transport.recv`.
@@ -165,6 +162,8 @@ class SocketTransport(Closable):
             else:
                 if len(data) == limit or not data:
                     self._ready = True
+                    if not data and self._failure is not None:
+                        self._fail("receiving", self._failure)  # rule 7
                 elif self._ready:
                     self._ready = False
                 return data
@@ -190,6 +189,8 @@ class SocketTransport(Closable):
                 self._fail_receiving(error)
             else:
                 self._ready = count == room or not count
+                if self._failure is not None and not count:
+                    self._fail("receiving", self._failure)  # rule 7
                 return count
 
     @coroutine
@@ -400,6 +401,8 @@ class SocketTransport(Closable):
             raise ClosedError(f"{doing} on a transport that was closed: {self!r}") from None
         if self._ended and error.errno == errno.EPIPE:
             raise ClosedError(f"sending on {self!r} after its send_eof()") from None
+        if error.errno in LOSSES:
+            self._failure = OSError(*error.args)  # the error's own traceback would lead back to us
         raise BrokenError(f"{doing} on {self!r} failed: {error}") from error
 
     @override

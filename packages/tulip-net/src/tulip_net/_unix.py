@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 
+from tulip_net._address import format_address
 from tulip_net._connect import connect
 from tulip_net._errors import ConnectError
 from tulip_net._listen import BACKLOG
@@ -35,13 +36,17 @@ def create_unix_transport(path: str | bytes | os.PathLike[str]) -> Gen[SocketTra
     While the server's backlog is full this waits; limit it with `fail_after`.
 
     Raises:
-        ConnectError: Nobody listens there.
+        ConnectError: Nobody listens there, or there is no descriptor left.
         ValueError: ``path`` is empty, or this system has no Unix sockets.
     """
     address = _check(path)
     pause = 0.001
     while True:
-        sock = _unix_socket()
+        try:
+            sock = _unix_socket()
+        except OSError as error:  # such as that there is no descriptor left
+            where = format_address(address)
+            raise ConnectError(where, ((where, error),)) from error
         try:
             yield from connect(sock, address)
         except ConnectError as error:
@@ -70,9 +75,12 @@ async def listen_unix(
 
     Raises:
         OSError: The path cannot be listened on; the message names it.
-        ValueError: ``path`` is empty, or this system has no Unix sockets.
+        ValueError: ``path`` is empty, or is abstract and has a ``mode``, or this system has no Unix
+            sockets.
     """
     address = _check(path)
+    if mode is not None and os.fsencode(address).startswith(b"\0"):
+        raise ValueError(f"an abstract name has no permissions, got mode={mode:#o}")
     sock = _unix_socket()
     try:
         _remove_stale(address)
@@ -84,8 +92,13 @@ async def listen_unix(
         sock.listen(backlog)
     except OSError as error:
         sock.close()
+        # The socket module's own "AF_UNIX path too long" has nothing but its text.
+        reason = error.strerror or str(error)
         shown = os.fsdecode(address).replace("\0", "@", 1)
-        raise OSError(error.errno, f"cannot listen on {shown}: {error.strerror}") from error
+        raise OSError(error.errno, f"cannot listen on {shown}: {reason}") from error
+    except BaseException:
+        sock.close()
+        raise
     return Listener([sock])
 
 

@@ -66,10 +66,10 @@ def socks4(host: str, port: int, username: bytes = b"") -> Conversation:
     address = literal_address(host)
     if address is None:
         where, name = NAME_FOLLOWS, encode_name(host) + b"\0"
-    elif address.version == 4:
+    elif address.version == 4 and not (0 < int(address) < 256):
         where, name = address.packed, b""
-    else:
-        raise ValueError(f"SOCKS4 has no way to send the IPv6 address {host}")
+    else:  # 0.0.0.x would have the proxy wait for a name
+        raise ValueError(f"SOCKS4 has no way to send the address {host}")
     request = b"\x04\x01" + port.to_bytes(2, "big") + where + username + b"\0" + name
     version, code, *_ = yield request, 8
     if version:

@@ -33,8 +33,12 @@ def proxy_from_url(url: str, *, through: Connector | None = None) -> Connector:
     """
     from urllib.parse import unquote, urlsplit
 
-    parts = urlsplit(url)
-    port = _check(parts)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # whose text may show a part of a password
+        raise ValueError("a proxy's URL has a host, and perhaps a port up to 65535") from None
+    port = _check(parts, port)
     host = parts.hostname or ""
     username = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)
@@ -49,11 +53,11 @@ def proxy_from_url(url: str, *, through: Connector | None = None) -> Connector:
     return HttpProxy(host, port, username=username, password=password, through=through)
 
 
-def _check(parts: SplitResult) -> int:
+def _check(parts: SplitResult, port: int | None) -> int:
     if parts.scheme not in PORTS:
         known = ", ".join(PORTS)
         raise ValueError(f"a proxy's URL begins with one of {known}, got {parts.scheme!r}")
     if not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        where = parts.netloc.rpartition("@")[2]
-        raise ValueError(f"a proxy's URL has a host, and nothing after its port: {where!r}")
-    return parts.port or PORTS[parts.scheme]
+        # Not what was found: a password with a slash in it would be taken for host and path.
+        raise ValueError("a proxy's URL has a host, and nothing after its port")
+    return PORTS[parts.scheme] if port is None else port

@@ -102,6 +102,7 @@ def _is_refused(transport: Transport) -> Gen[None]:
     yield from must_raise(ClosedError, transport.recv_into(bytearray(1)))
     yield from must_raise(ClosedError, transport.send(b"x"))
     yield from must_raise(ClosedError, transport.send(b"x", b"y"))
+    assert transport.unsent == 2, "nothing of what was refused has gone"
 
 
 @check

@@ -231,6 +231,7 @@ def sending_after_send_eof_is_refused(a: Transport, _: Transport) -> Gen[None]:
     """It is we who closed that side."""
     yield from a.send_eof()
     yield from must_raise(ClosedError, a.send(b"x"))
+    assert a.unsent == 1, "nothing of what was refused has gone"
 
 
 TRANSPORT_CHECKS: tuple[Check, ...] = (

@@ -51,7 +51,7 @@ class FaultyTransport(Closable):
         self._longest_delay = longest_delay
         self._reset = reset
         self._broken = False
-        self._sending = False
+        self._receiving = self._sending = False
         self._unsent = 0
 
     @property
@@ -62,17 +62,31 @@ class FaultyTransport(Closable):
     @coroutine
     def recv(self, limit: int) -> Gen[bytes]:
         """Wait for data and return some of it, often less than there is. See `Transport.recv`."""
-        yield from self._suffer("recv")
-        return (yield from self._inner.recv(self._shorten("recv", limit)))
+        self._begin_to_receive()
+        try:
+            yield from self._suffer("recv")
+            return (yield from self._inner.recv(self._shorten("recv", limit)))
+        finally:
+            self._receiving = False
 
     @coroutine
     def recv_into(self, buffer: Buffer) -> Gen[int]:
         """Wait for data and put some of it into ``buffer``. See `Transport.recv_into`."""
-        yield from self._suffer("recv")
-        with memoryview(buffer) as view, view.cast("B") as room:
-            part = room[: self._shorten("recv", room.nbytes)]
-            with part:
-                return (yield from self._inner.recv_into(part))
+        self._begin_to_receive()
+        try:
+            yield from self._suffer("recv")
+            with memoryview(buffer) as view, view.cast("B") as room:
+                part = room[: self._shorten("recv", room.nbytes)]
+                with part:
+                    return (yield from self._inner.recv_into(part))
+        finally:
+            self._receiving = False
+
+    def _begin_to_receive(self) -> None:
+        # The transport below would refuse whichever of two has dawdled longer.
+        if self._receiving:
+            raise BusyError(f"another task is already receiving on {self!r}")
+        self._receiving = True
 
     @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
@@ -110,6 +124,8 @@ class FaultyTransport(Closable):
     @coroutine
     def send_eof(self) -> Gen[None]:
         """Tell the peer that nothing more will come. See `Transport.send_eof`."""
+        if self._sending:
+            raise BusyError(f"another task is already sending on {self!r}")
         yield from self._suffer("send")
         yield from self._inner.send_eof()
 

@@ -127,13 +127,14 @@ class MemoryTransport(Closable):
     @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
         """Send all of ``data`` and ``more``, waiting for room. See `Transport.send`."""
+        view = flat(Gathered((data, *more)).join() if more else data)
+        if not self._sending:
+            self._unsent = len(view)
         self._refuse(self._sending, "sending")
         if self._ended:
             raise ClosedError(f"sending on {self!r} after its send_eof()")
-        view = flat(Gathered((data, *more)).join() if more else data)
         pipe = self._outgoing
         self._sending = True
-        self._unsent = len(view)
         try:
             while self._unsent:
                 if pipe.ended:

@@ -9,6 +9,7 @@ import tempfile
 from typing import Any
 
 from tulip_net._transport import Transport
+from tulip_net._typing import override
 from tulip_net.testing._check import LARGE, Check, check
 from tulip_net.testing._exchange import (
     PATIENCE,
@@ -115,10 +116,40 @@ def cancelled_send_file_tells_what_went_out(a: Transport, b: Transport) -> Gen[N
     assert (yield from receiver) == data
 
 
+class _BadDisk(io.BytesIO):
+    """A file in memory that cannot be read from its middle on."""
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        if 2 * self.tell() >= len(self.getbuffer()):
+            raise OSError("a bad disk")
+        return super().read(size)
+
+
+@check
+@coroutine
+def a_file_that_cannot_be_read_tells_what_went_out(a: Transport, b: Transport) -> Gen[None]:
+    """The error is the file's own, and ``unsent`` counts what it held back."""
+    data = random.Random(8).randbytes(600_000)  # noqa: S311 - for repetition
+    sender = create_task(a.send_file(_BadDisk(data)))
+    received = b""
+    while not sender.done():
+        with move_on_after(0.003):
+            received += yield from b.recv(len(data))
+    yield from must_raise(OSError, sender)
+    sent = len(data) - a.unsent
+    assert 0 < sent < len(data)
+    received += yield from receive_all(b, sent - len(received))
+    assert received == data[:sent]
+    yield from must_raise(OSError, a.send_file(_BadDisk(data), 500_000))
+    assert a.unsent == 100_000
+
+
 SENDING_CHECKS: tuple[Check, ...] = (
     send_takes_several_buffers,
     cancelled_send_of_several_tells_what_went_out,
     send_file_sends_the_part,
     send_file_refuses_what_it_cannot_send,
     cancelled_send_file_tells_what_went_out,
+    a_file_that_cannot_be_read_tells_what_went_out,
 )

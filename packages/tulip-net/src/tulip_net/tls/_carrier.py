@@ -10,6 +10,8 @@ The rules that hold here:
 3. Nothing suspends between taking bytes from the transport below and handing them to OpenSSL: no
    cancellation loses a byte.
 4. Ciphertext that did not go out stays in ``_unflushed`` and goes first.
+5. What is below may be TLS as well, and hold back what it has taken: after a cancelled send below,
+   the next flush sends there again, if only nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Carrier:
     __slots__ = (
         "_fills",
         "_flushes",
+        "_held_below",
         "_incoming",
         "_inner",
         "_outgoing",
@@ -54,6 +57,7 @@ class Carrier:
         self._outgoing = outgoing
         self._send_nowait = inner.send_nowait if isinstance(inner, SocketTransport) else None
         self._unflushed = b""
+        self._held_below = False  # rule 5
         self._fills, self._flushes = Turns(), Turns()
         self._ready = True  # OpenSSL may have plaintext
 
@@ -93,14 +97,15 @@ class Carrier:
             return
         # What a cancelled send left is not waited for: two receivers that did would each wait for
         # the other to receive. Over a socket it went as far as it would go, above.
-        waits = self._send_nowait is None and not (self._flushes.taken or self._unflushed)
+        left = self._unflushed or self._held_below
+        waits = self._send_nowait is None and not (self._flushes.taken or left)
         if waits or len(self._unflushed) + self._outgoing.pending > BEHIND:
             yield from self._flush()
 
     @coroutine
     def _flush(self) -> Gen[None]:
         """Send all that OpenSSL has to say."""
-        while self._unflushed or self._outgoing.pending:
+        while self._unflushed or self._outgoing.pending or self._held_below:
             if self._flushes.taken:
                 yield from self._flushes.wait()
                 continue
@@ -109,8 +114,10 @@ class Carrier:
             self._unflushed = b""
             try:
                 yield from self._inner.send(data)
+                self._held_below = False
             except BaseException:
                 self._unflushed = data[len(data) - self._inner.unsent :]
+                self._held_below = self._send_nowait is None
                 raise
             finally:
                 self._flushes.taken = False

@@ -39,7 +39,8 @@ def start_tls(
         transport: What to run over. The new transport owns it; it is closed if the handshake
             fails or is cancelled.
         context: Default for a client: `client_context`, which verifies. A server needs one.
-        server_hostname: The name, or address, that the server's certificate must be good for.
+        server_hostname: The name, or address, that the server's certificate must be good for. A
+            dot at its end is not sent, and not looked for in the certificate.
         server_side: Answer the handshake instead of opening it.
         session: A session of an earlier connection to the same server, to resume.
         closing_timeout: Seconds that ``aclose`` waits for the peer at most; ``None``: no limit.
@@ -58,6 +59,9 @@ def start_tls(
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
     context = _check(context, server_side, server_hostname)
+    if server_hostname:
+        # RFC 6066 section 3: "represented ... without a trailing dot", which DNS knows names by.
+        server_hostname = server_hostname.removesuffix(".") or server_hostname
     import ssl
 
     if isinstance(transport, SocketTransport | SslTransport):

@@ -244,7 +244,7 @@ class SslTransport(Carrier, Facts, Closable):
         Several buffers are copied together first, so that they share records.
         """
         if self._sending or self._gone or self._ended:
-            self._refuse("sending")
+            self._refuse("sending", data, *more)
         self._unsent = 0
         if more:
             data = Gathered((data, *more)).join()
@@ -375,7 +375,9 @@ class SslTransport(Carrier, Facts, Closable):
         if self._receiving or self._sending:
             raise BusyError(f"a task is waiting on {self!r}")
 
-    def _refuse(self, doing: str) -> NoReturn:
+    def _refuse(self, doing: str, *buffers: Buffer) -> NoReturn:
+        if buffers and not self._sending:
+            self._unsent = Gathered(buffers).left
         if self._gone:
             raise ClosedError(f"{doing} on a transport that was closed: {self!r}")
         if self._ended and doing == "sending" and not self._sending:
