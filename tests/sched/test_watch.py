@@ -204,6 +204,103 @@ def test_forget_wakes_who_waits_with_closed_error(virtual: Virtual, pair: MakePa
     assert virtual.loop.parked == 0
 
 
+def test_who_read_and_then_forgets_is_refused_as_others_are(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    async def body(watch: Watch) -> None:
+        await receive(watch, here)
+        watch.forget()
+        for wait in (readable, writable):
+            with pytest.raises(ClosedError, match="this descriptor was closed"):
+                await wait(watch)
+
+    async def main() -> None:
+        task = create_task(body(Watch(here.fileno())))
+        await sleep(1)
+        there.send(b"x")
+        await task
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+def test_who_read_and_forgets_what_it_is_to_wait_for_is_told_once(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[float]:
+        yield from receive(watch, here)
+        watch.block_w()
+        watch.forget()
+        with pytest.raises(ClosedError, match="was closed while"):
+            yield
+        yield from sleep(10)
+        return virtual.now
+
+    async def main() -> None:
+        task = create_task(body(Watch(here.fileno())))
+        await sleep(1)
+        there.send(b"x")
+        assert await task == 11
+
+    run(main())
+
+
+@pytest.mark.parametrize("woken", [False, True], ids=["at first", "after an event"])
+def test_a_missing_yield_is_refused_and_the_wait_goes_on(
+    virtual: Virtual, pair: MakePair, woken: bool
+) -> None:
+    here, there = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[bytes]:
+        if woken:
+            yield from receive(watch, here)
+        watch.block_r()
+        with pytest.raises(BusyError, match="already waiting to read"):
+            watch.block_r()
+        yield
+        return here.recv(100)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        for _ in range(1 + woken):
+            await sleep(1)
+            there.send(b"x")
+        assert await task == b"x"
+        watch.forget()
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+def test_a_task_that_ends_for_a_missing_yield_is_counted_once(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, _ = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[None]:
+        watch.block_r()
+        watch.block_r()
+        yield
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        with pytest.raises(BusyError):
+            await create_task(body(watch))
+        assert virtual.loop.parked == virtual.loop.stats().readers == 1
+        watch.forget()
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
 @pytest.mark.parametrize("order", ["readable first", "forgotten first"])
 def test_readiness_and_forget_in_one_round(virtual: Virtual, pair: MakePair, order: str) -> None:
     here, there = pair()
