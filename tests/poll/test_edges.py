@@ -4,10 +4,12 @@ Whoever reads until a read is short has it all, unless the stream ends there, is
 urgent data: the cases below. All are checked on TCP, as the kernel decides what a short read means.
 """
 
+import gc
 import os
 import select
 import socket
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -247,6 +249,43 @@ def test_a_host_hears_of_the_end_behind_the_data(connect: Callable[[], Pair]) ->
     assert received == [b"last words", b""]
     loop.forget(here)
     loop.close()
+
+
+def test_who_becomes_a_host_after_the_event_hears_of_the_end_too(
+    connect: Callable[[], Pair],
+) -> None:
+    here, there = connect()
+    pollster = EpollPollster()
+    handle = pollster.add_reader(here, nothing, edge=True)
+    there.send(b"last words")
+    there.shutdown(socket.SHUT_WR)
+    wait_until(here, select.POLLIN | POLLRDHUP)
+    assert pollster.poll(0) == [handle]
+    assert here.recv(100) == b"last words"
+    with select.epoll() as host:
+        host.register(pollster.fileno(), select.EPOLLIN)
+        assert host.poll(5)
+    assert pollster.poll(0) == [handle]
+    pollster.close()
+
+
+def test_a_closed_pollster_keeps_no_callback_whose_end_was_told_of(
+    connect: Callable[[], Pair],
+) -> None:
+    class Owner:
+        def called(self) -> None:
+            pass
+
+    here, there = connect()
+    pollster, owner = EpollPollster(), Owner()
+    pollster.add_reader(here, owner.called, edge=True)
+    there.close()
+    assert len(pollster.poll(5)) == 1
+    pollster.close()
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_loop_passes_arguments_on(any_loop: EventLoop, pair: Pair) -> None:
