@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import struct
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -406,3 +407,25 @@ def test_a_wait_that_is_cancelled_as_the_data_comes_loses_nothing() -> None:
                 assert got == bytes([number])
 
     run(main())
+
+
+def test_a_refused_argument_is_no_cycle() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        transport = SocketTransport(ours)
+        theirs.send(b"x")
+        with pytest.raises(TypeError):
+            await transport.recv(4.5)  # type: ignore[arg-type]
+        transport.close()
+        gone = weakref.ref(transport)
+        del transport
+        assert gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+    theirs.close()
