@@ -162,6 +162,16 @@ def test_beside_a_writer_both_are_told_of(pollster: Pollster, pair: Pair) -> Non
     assert pollster.poll(5) == [reader]
 
 
+def test_both_are_told_of_whichever_comes_first(pollster: Pollster, pair: Pair) -> None:
+    here, there = pair
+    writer = pollster.add_writer(here, nothing)
+    reader = pollster.add_reader(here, nothing, edge=True)
+    assert [pollster.poll(0) for _ in range(2)] == [[writer]] * 2
+    there.send(b"input")
+    wait_until(here, select.POLLIN)
+    assert [set(pollster.poll(0)) for _ in range(2)] == [{reader, writer}] * 2
+
+
 def test_a_reader_without_it_takes_the_place_of_one_with(pollster: Pollster, pair: Pair) -> None:
     here, there = pair
     there.send(b"input")
@@ -269,8 +279,9 @@ def test_who_becomes_a_host_after_the_event_hears_of_the_end_too(
     pollster.close()
 
 
-def test_a_closed_pollster_keeps_no_callback_whose_end_was_told_of(
-    connect: Callable[[], Pair],
+@pytest.mark.parametrize("then", ["polled", "closed"])
+def test_no_callback_is_kept_of_which_the_end_was_told(
+    connect: Callable[[], Pair], then: str
 ) -> None:
     class Owner:
         def called(self) -> None:
@@ -281,11 +292,31 @@ def test_a_closed_pollster_keeps_no_callback_whose_end_was_told_of(
     pollster.add_reader(here, owner.called, edge=True)
     there.close()
     assert len(pollster.poll(5)) == 1
-    pollster.close()
+    pollster.forget(here)
+    if then == "polled":
+        assert pollster.poll(0) == []
+    else:
+        pollster.close()
     gone = weakref.ref(owner)
     del owner
     gc.collect()
     assert gone() is None
+    pollster.close()
+
+
+@pytest.mark.parametrize("args", [(), (1,)])
+def test_a_loop_tells_epoll_of_it(connect: Callable[[], Pair], args: tuple[int, ...]) -> None:
+    here, there = connect()
+    loop = EventLoop(EpollPollster())
+    calls: list[tuple[int, ...]] = []
+    loop.add_reader(here, lambda *args: calls.append(args), *args, edge=True)
+    there.send(b"input")
+    wait_until(here, select.POLLIN)
+    for _ in range(3):
+        loop.run_once(0)
+    assert calls == [args]
+    loop.forget(here)
+    loop.close()
 
 
 def test_a_loop_passes_arguments_on(any_loop: EventLoop, pair: Pair) -> None:

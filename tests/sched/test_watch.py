@@ -16,6 +16,7 @@ from tulip_sched import (
     Task,
     Watch,
     WrongThreadError,
+    block_w,
     coroutine,
     create_task,
     current_context,
@@ -202,6 +203,27 @@ def test_forget_wakes_who_waits_with_closed_error(virtual: Virtual, pair: MakePa
 
     run(main())
     assert virtual.loop.parked == 0
+
+
+def test_a_task_that_runs_waits_no_more(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+
+    async def body(watch: Watch) -> None:
+        await receive(watch, here)
+        assert watch.idle()
+        assert "reader=None" in repr(watch)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        await sleep(1)
+        assert not watch.idle()
+        assert repr(task) in repr(watch)
+        there.send(b"x")
+        await task
+        watch.forget()
+
+    run(main())
 
 
 def test_who_read_and_then_forgets_is_refused_as_others_are(
@@ -519,6 +541,53 @@ def test_a_watch_whose_descriptor_was_closed_and_reused_harms_nobody(pair: MakeP
             assert await task == b"y"
             fresh.forget()
         assert current_context().eventloop.parked == 0
+
+    run(main())
+
+
+def test_who_is_told_once_may_forget_or_close_at_the_event_that_decides_it(pair: MakePair) -> None:
+    """After `edge_after` events it is registered again, before the task runs."""
+    here, there = pair()
+
+    async def close_at_the_event() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        await receive(watch, here)
+        watch.forget()
+
+    async def closed_before_the_event() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        loop = current_context().eventloop
+        other, its_peer = pair()
+
+        def close() -> None:
+            loop.remove_reader(other)
+            here.close()
+
+        loop.add_reader(other, close)
+        task = create_task(receive(watch, here))
+        await sleep(0)
+        its_peer.send(b"first")
+        there.send(b"x")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await task
+        watch.forget()
+
+    there.send(b"x")
+    run(close_at_the_event())
+    run(closed_before_the_event())
+
+
+def test_a_shared_watch_is_registered_only_if_it_was(pair: MakePair) -> None:
+    here, _ = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        await block_w(here)
+        assert current_context().eventloop.stats().readers == 0
+        watch.forget()
 
     run(main())
 
