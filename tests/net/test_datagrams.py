@@ -126,6 +126,26 @@ def test_a_refusal_is_told_to_the_sender_too() -> None:
     run(main())
 
 
+def test_who_closes_after_a_datagram_and_receives_again_is_told() -> None:
+    async def main() -> None:
+        transport = await open_datagram(local=("127.0.0.1", 0))
+        async with await open_datagram(remote=("127.0.0.1", transport.port)) as client:
+
+            async def receive_and_close() -> None:
+                assert await transport.recv() == b"x"
+                transport.close()
+                with pytest.raises(ClosedError):
+                    await transport.recv()
+
+            receiver = create_task(receive_and_close())
+            await sleep(0.01)  # it waits
+            await client.send(b"x")
+            with fail_after(5):
+                await receiver
+
+    run(main())
+
+
 def test_one_receiver_and_a_close_that_wakes_it() -> None:
     async def main() -> None:
         transport = await open_datagram(local=("127.0.0.1", 0))

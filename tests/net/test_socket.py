@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import struct
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -328,6 +329,44 @@ def test_a_connection_that_lasts_is_registered_once_more() -> None:
     theirs.close()
 
 
+def test_a_connection_by_unix_is_not() -> None:
+    """Its reads may be short with more behind: descriptors that were sent end one."""
+    ours, theirs = socket.socketpair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a:
+            await grow_old(a, theirs)
+
+    number = ours.fileno()
+    noted = registrations(main())
+    assert [edge for fd, edge in noted if fd == number] == [False]
+    theirs.close()
+
+
+@pytest.mark.parametrize("into", [False, True], ids=["recv", "recv_into"])
+def test_what_did_not_fit_is_received_next(into: bool) -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await grow_old(a, theirs)
+            receiver = create_task(a.recv(100))
+            await sleep(0)
+            await b.send(b"12")
+            assert await receiver == b"12"
+            received = b""
+            await b.send(b"abcd")
+            with fail_after(5):
+                while len(received) < len(b"abcd"):
+                    buffer = bytearray(2)
+                    if into:
+                        await a.recv_into(buffer)
+                    received += buffer if into else await a.recv(2)
+            assert received == b"abcd"
+
+    run(main())
+
+
 @pytest.mark.parametrize("wrong", [b"read-only", bytearray(0)], ids=["read-only", "empty"])
 def test_a_refused_buffer_loses_nothing(wrong: bytes | bytearray) -> None:
     ours, theirs = tcp_pair()
@@ -446,3 +485,25 @@ def test_a_wait_that_is_cancelled_as_the_data_comes_loses_nothing() -> None:
                 assert got == bytes([number])
 
     run(main())
+
+
+def test_a_refused_argument_is_no_cycle() -> None:
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        transport = SocketTransport(ours)
+        theirs.send(b"x")
+        with pytest.raises(TypeError):
+            await transport.recv(4.5)  # type: ignore[arg-type]
+        transport.close()
+        gone = weakref.ref(transport)
+        del transport
+        assert gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+    theirs.close()

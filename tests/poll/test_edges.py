@@ -4,10 +4,12 @@ Whoever reads until a read is short has it all, unless the stream ends there, is
 urgent data: the cases below. All are checked on TCP, as the kernel decides what a short read means.
 """
 
+import gc
 import os
 import select
 import socket
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -160,6 +162,16 @@ def test_beside_a_writer_both_are_told_of(pollster: Pollster, pair: Pair) -> Non
     assert pollster.poll(5) == [reader]
 
 
+def test_both_are_told_of_whichever_comes_first(pollster: Pollster, pair: Pair) -> None:
+    here, there = pair
+    writer = pollster.add_writer(here, nothing)
+    reader = pollster.add_reader(here, nothing, edge=True)
+    assert [pollster.poll(0) for _ in range(2)] == [[writer]] * 2
+    there.send(b"input")
+    wait_until(here, select.POLLIN)
+    assert [set(pollster.poll(0)) for _ in range(2)] == [{reader, writer}] * 2
+
+
 def test_a_reader_without_it_takes_the_place_of_one_with(pollster: Pollster, pair: Pair) -> None:
     here, there = pair
     there.send(b"input")
@@ -245,6 +257,64 @@ def test_a_host_hears_of_the_end_behind_the_data(connect: Callable[[], Pair]) ->
             assert host.poll(5)
             loop.run_once(0)
     assert received == [b"last words", b""]
+    loop.forget(here)
+    loop.close()
+
+
+def test_who_becomes_a_host_after_the_event_hears_of_the_end_too(
+    connect: Callable[[], Pair],
+) -> None:
+    here, there = connect()
+    pollster = EpollPollster()
+    handle = pollster.add_reader(here, nothing, edge=True)
+    there.send(b"last words")
+    there.shutdown(socket.SHUT_WR)
+    wait_until(here, select.POLLIN | POLLRDHUP)
+    assert pollster.poll(0) == [handle]
+    assert here.recv(100) == b"last words"
+    with select.epoll() as host:
+        host.register(pollster.fileno(), select.EPOLLIN)
+        assert host.poll(5)
+    assert pollster.poll(0) == [handle]
+    pollster.close()
+
+
+@pytest.mark.parametrize("then", ["polled", "closed"])
+def test_no_callback_is_kept_of_which_the_end_was_told(
+    connect: Callable[[], Pair], then: str
+) -> None:
+    class Owner:
+        def called(self) -> None:
+            pass
+
+    here, there = connect()
+    pollster, owner = EpollPollster(), Owner()
+    pollster.add_reader(here, owner.called, edge=True)
+    there.close()
+    assert len(pollster.poll(5)) == 1
+    pollster.forget(here)
+    if then == "polled":
+        assert pollster.poll(0) == []
+    else:
+        pollster.close()
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None
+    pollster.close()
+
+
+@pytest.mark.parametrize("args", [(), (1,)])
+def test_a_loop_tells_epoll_of_it(connect: Callable[[], Pair], args: tuple[int, ...]) -> None:
+    here, there = connect()
+    loop = EventLoop(EpollPollster())
+    calls: list[tuple[int, ...]] = []
+    loop.add_reader(here, lambda *args: calls.append(args), *args, edge=True)
+    there.send(b"input")
+    wait_until(here, select.POLLIN)
+    for _ in range(3):
+        loop.run_once(0)
+    assert calls == [args]
     loop.forget(here)
     loop.close()
 

@@ -17,6 +17,7 @@ from tulip_sched import (
     Task,
     Watch,
     WrongThreadError,
+    block_w,
     coroutine,
     create_task,
     current_context,
@@ -200,6 +201,124 @@ def test_forget_wakes_who_waits_with_closed_error(virtual: Virtual, pair: MakePa
         for wait in (readable, writable):
             with pytest.raises(ClosedError):
                 await wait(watch)
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+def test_a_task_that_runs_waits_no_more(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+
+    async def body(watch: Watch) -> None:
+        await receive(watch, here)
+        assert watch.idle()
+        assert "reader=None" in repr(watch)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        await sleep(1)
+        assert not watch.idle()
+        assert repr(task) in repr(watch)
+        there.send(b"x")
+        await task
+        watch.forget()
+
+    run(main())
+
+
+def test_who_read_and_then_forgets_is_refused_as_others_are(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    async def body(watch: Watch) -> None:
+        await receive(watch, here)
+        watch.forget()
+        for wait in (readable, writable):
+            with pytest.raises(ClosedError, match="this descriptor was closed"):
+                await wait(watch)
+
+    async def main() -> None:
+        task = create_task(body(Watch(here.fileno())))
+        await sleep(1)
+        there.send(b"x")
+        await task
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+def test_who_read_and_forgets_what_it_is_to_wait_for_is_told_once(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[float]:
+        yield from receive(watch, here)
+        watch.block_w()
+        watch.forget()
+        with pytest.raises(ClosedError, match="was closed while"):
+            yield
+        yield from sleep(10)
+        return virtual.now
+
+    async def main() -> None:
+        task = create_task(body(Watch(here.fileno())))
+        await sleep(1)
+        there.send(b"x")
+        assert await task == 11
+
+    run(main())
+
+
+@pytest.mark.parametrize("woken", [False, True], ids=["at first", "after an event"])
+def test_a_missing_yield_is_refused_and_the_wait_goes_on(
+    virtual: Virtual, pair: MakePair, woken: bool
+) -> None:
+    here, there = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[bytes]:
+        if woken:
+            yield from receive(watch, here)
+        watch.block_r()
+        with pytest.raises(BusyError, match="already waiting to read"):
+            watch.block_r()
+        yield
+        return here.recv(100)
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        task = create_task(body(watch))
+        for _ in range(1 + woken):
+            await sleep(1)
+            there.send(b"x")
+        assert await task == b"x"
+        watch.forget()
+
+    run(main())
+    assert virtual.loop.parked == 0
+
+
+def test_a_task_that_ends_for_a_missing_yield_is_counted_once(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, _ = pair()
+
+    @coroutine
+    def body(watch: Watch) -> Gen[None]:
+        watch.block_r()
+        watch.block_r()
+        yield
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        with pytest.raises(BusyError):
+            await create_task(body(watch))
+        assert virtual.loop.parked == virtual.loop.stats().readers == 1
+        watch.forget()
 
     run(main())
     assert virtual.loop.parked == 0
@@ -423,6 +542,53 @@ def test_a_watch_whose_descriptor_was_closed_and_reused_harms_nobody(pair: MakeP
             assert await task == b"y"
             fresh.forget()
         assert current_context().eventloop.parked == 0
+
+    run(main())
+
+
+def test_who_is_told_once_may_forget_or_close_at_the_event_that_decides_it(pair: MakePair) -> None:
+    """After `edge_after` events it is registered again, before the task runs."""
+    here, there = pair()
+
+    async def close_at_the_event() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        await receive(watch, here)
+        watch.forget()
+
+    async def closed_before_the_event() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        loop = current_context().eventloop
+        other, its_peer = pair()
+
+        def close() -> None:
+            loop.remove_reader(other)
+            here.close()
+
+        loop.add_reader(other, close)
+        task = create_task(receive(watch, here))
+        await sleep(0)
+        its_peer.send(b"first")
+        there.send(b"x")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await task
+        watch.forget()
+
+    there.send(b"x")
+    run(close_at_the_event())
+    run(closed_before_the_event())
+
+
+def test_a_shared_watch_is_registered_only_if_it_was(pair: MakePair) -> None:
+    here, _ = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        await block_w(here)
+        assert current_context().eventloop.stats().readers == 0
+        watch.forget()
 
     run(main())
 

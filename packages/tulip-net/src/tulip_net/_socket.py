@@ -394,7 +394,10 @@ class SocketTransport(Closable):
         self._ready = True  # rule 6
         if isinstance(error, OSError):
             self._fail("receiving", error)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
 
     def _fail(self, doing: str, error: OSError) -> NoReturn:
         if self.closed:

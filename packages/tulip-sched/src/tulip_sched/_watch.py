@@ -120,6 +120,8 @@ class Watch:
         if task is None or task is not self._reader:
             task = self._begin_to_read(task)
         if DEBUG or task._undo is not None or task._unarmed or task._cancel_pending:
+            if task._undo is self._undo:  # blocked here already: a `yield` is missing
+                raise self._refusal(task, "read")
             task._block(self._undo)
         else:  # what that comes to nearly always, without the call (benchmarks/echo)
             task._undo = self._undo
@@ -193,16 +195,19 @@ class Watch:
             self._loop.parked -= self._parked_r + self._parked_w
             self._loop.forget(fd)
             self._reading = self._writing = self._parked_r = self._parked_w = False
-        reader, undo = self._reader, self._undo
-        self._undo = _forgotten
-        if self._writer is not None or (reader is not None and reader._undo is undo):
-            self._tell_those_who_wait(fd, undo)
-
-    def _tell_those_who_wait(self, fd: int, undo: Callable[[], None]) -> None:
         reader, writer = self._reader, self._writer
+        if reader is not None and reader._undo is not self._undo:
+            reader = None  # it runs, or ended: it waits no more, but must not find its place kept
         self._reader = self._writer = None
+        self._undo = _forgotten
+        if reader is not None or writer is not None:
+            self._tell_those_who_wait(fd, reader, writer)
+
+    def _tell_those_who_wait(
+        self, fd: int, reader: "Task[Any] | None", writer: "Task[Any] | None"
+    ) -> None:
         for task in (reader, writer):
-            if task is not None and (task is writer or task._undo is undo):
+            if task is not None:
                 told = f"descriptor {fd} was closed while {task.name!r} waited on it"
                 task._throw(ClosedError(told))
 

@@ -168,12 +168,14 @@ class EpollPollster(Pollster):
         if self._outer is None:
             self._outer = _open()
             self._outer.register(self._epoll.fileno(), EPOLLIN)
+            self._end_edges()  # there need not be another poll before the host waits
         return self._outer.fileno()
 
     @override
     def close(self) -> None:
         """Close the epoll set; forget all registrations. Twice is once."""
         self._forget_all()
+        self._edges_to_end.clear()
         self._epoll.close()
         if self._outer is not None:
             self._outer.close()
