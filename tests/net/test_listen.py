@@ -101,6 +101,30 @@ def test_all_addresses_of_a_name_share_one_port() -> None:
     run(main())
 
 
+class WithoutIpv6(socket.socket):
+    """A socket as a kernel makes them that was started with ``ipv6.disable=1``."""
+
+    def __init__(
+        self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        super().__init__(family, kind, proto, fileno)
+
+
+def test_where_there_is_no_ipv6_the_other_addresses_are_listened_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(socket, "socket", WithoutIpv6)
+        with await listen() as listener:
+            assert [len(address) for address in listener.addresses] == [2]
+        with pytest.raises(OSError, match=r"cannot listen on \[::1\]:0: Address family not"):
+            await listen("::1")
+
+    run(main())
+
+
 def test_closing_wakes_whoever_accepts() -> None:
     async def main() -> None:
         listener = await listen("127.0.0.1")

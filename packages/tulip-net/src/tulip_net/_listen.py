@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from collections.abc import Sequence
 
-from tulip_net._address import check_host, format_address
+from tulip_net._address import Address, check_host, format_address
 from tulip_net._listener import Listener
 from tulip_net._resolve import AddressInfo, getaddrinfo
 from tulip_sched import Gen, coroutine
@@ -38,7 +39,8 @@ def listen(
 
     Raises:
         ResolveError: The name has no address.
-        OSError: An address cannot be listened on; the message names it.
+        OSError: An address cannot be listened on; the message names it. (If it is only that this
+            system has no IPv6, say, it is passed over where there are others.)
         ValueError: ``port`` is out of range, or ``host`` is an empty sequence.
         TypeError: ``host`` is neither text, nor a sequence of texts, nor None.
     """
@@ -47,10 +49,20 @@ def listen(
     for each in hosts:
         answers += yield from getaddrinfo(each, port, family=family, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
+    missing: OSError | None = None
     try:
         for answer in dict.fromkeys(answers):
-            sockets.append(_listening_socket(answer, port, backlog, reuse_port))
-            port = port or sockets[0].getsockname()[1]
+            try:
+                sock = _listening_socket(answer, port, backlog, reuse_port)
+            except OSError as error:
+                if error.errno != errno.EAFNOSUPPORT:
+                    raise
+                missing = error
+            else:
+                sockets.append(sock)
+                port = port or sock.getsockname()[1]
+        if missing is not None and not sockets:
+            raise missing
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -63,7 +75,10 @@ def _listening_socket(
 ) -> socket.socket:
     family, kind, protocol, _, address = answer
     address = (address[0], port, *address[2:])
-    sock = socket.socket(family, kind, protocol)
+    try:
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _refused(error, address) from error
     try:
         if sys.platform != "win32":
             # Or a restarted server waits for its old connections to be forgotten. (On Windows
@@ -84,6 +99,10 @@ def _listening_socket(
         raise
     except OSError as error:
         sock.close()
-        where = format_address(address)
-        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
+        raise _refused(error, address) from error
     return sock
+
+
+def _refused(error: OSError, address: Address) -> OSError:
+    where = format_address(address)
+    return OSError(error.errno, f"cannot listen on {where}: {error.strerror}")
