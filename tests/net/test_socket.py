@@ -23,7 +23,7 @@ from tulip_net import (
     run,
     sleep,
 )
-from tulip_net._socket import EARLY
+from tulip_net._socket_sending import EARLY
 from tulip_net._typing import override
 from tulip_sched import block_r, run_in_asyncio
 

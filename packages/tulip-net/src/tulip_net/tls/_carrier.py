@@ -61,6 +61,14 @@ class Carrier:
         self._fills, self._flushes = Turns(), Turns()
         self._ready = True  # OpenSSL may have plaintext
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether something has come below that nobody waited for; False where nobody can tell.
+
+        See `SocketTransport.disturbed`. It may be TLS's own business, such as a session ticket.
+        """
+        return isinstance(self._inner, SocketTransport | Carrier) and self._inner.disturbed
+
     @coroutine
     def _fill(self) -> Gen[None]:
         """Give OpenSSL some of what has come, or see that another task does."""

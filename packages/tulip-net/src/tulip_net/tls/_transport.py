@@ -30,7 +30,6 @@ from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
 from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
-from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net._typing import override
 from tulip_net.tls._carrier import RECEIVED, Carrier
@@ -126,14 +125,6 @@ class SslTransport(Carrier, Facts, Closable):
         goes out with the next `send` or with `aclose`.
         """
         return self._unsent
-
-    @property
-    def disturbed(self) -> bool:
-        """Whether something has come below that nobody waited for; False where nobody can tell.
-
-        See `SocketTransport.disturbed`. It may be TLS's own business, such as a session ticket.
-        """
-        return isinstance(self._inner, SocketTransport | SslTransport) and self._inner.disturbed
 
     @coroutine
     def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901, PLR0912 - every message's path, flat
