@@ -308,8 +308,10 @@ def test_a_closed_transport_has_no_address() -> None:
 # Over TCP, epoll tells of input once, when it comes, when a connection has had some events.
 
 
-async def grow_old(transport: SocketTransport, peer: socket.socket) -> None:
-    for _ in range(EARLY + 2):
+async def grow_old(
+    transport: SocketTransport, peer: socket.socket, messages: int = EARLY + 2
+) -> None:
+    for _ in range(messages):
         receiver = create_task(transport.recv(100))
         await sleep(0)
         peer.sendall(b"x")
@@ -447,6 +449,25 @@ def test_data_behind_an_urgent_byte_is_received() -> None:
 
     run(main())
     theirs.close()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["young", "old"])
+def test_what_a_receive_has_left_behind_disturbs(old: bool) -> None:
+    """Of an old connection the kernel does not say it again."""
+    ours, theirs = tcp_pair()
+
+    async def main() -> None:
+        with SocketTransport(ours) as a, SocketTransport(theirs) as b:
+            await grow_old(a, theirs, EARLY + 2 if old else 1)
+            receiver = create_task(a.recv(6))
+            await sleep(0)
+            await b.send(b"answer, and more")
+            assert await receiver == b"answer"
+            await sleep(0.01)  # the event loop looks again
+            assert a.disturbed
+            assert await a.recv(100) == b", and more"
+
+    run(main())
 
 
 def test_who_waits_for_the_same_socket_without_reading_is_told_each_time() -> None:

@@ -16,7 +16,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.poll.numbers import Numbers
-from tulip_poll import EpollPollster, EventLoop, Handle, Pollster
+from tulip_poll import EpollPollster, EventLoop, Handle, Pollster, PollsterWrapper
+from tulip_poll._typing import override
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -302,6 +303,43 @@ def test_no_callback_is_kept_of_which_the_end_was_told(
     gc.collect()
     assert gone() is None
     pollster.close()
+
+
+class Interrupted(PollsterWrapper):
+    """Raises once, when there were events: a signal's handler may, before anybody has them."""
+
+    interrupts = 1
+
+    @override
+    def poll(self, timeout: float | None = None) -> list[Handle]:
+        handles = super().poll(timeout)
+        if handles and self.interrupts:
+            self.interrupts = 0
+            raise KeyboardInterrupt
+        return handles
+
+
+@pytest.mark.parametrize("how", ["run", "run_once"])
+def test_an_event_that_an_interrupt_has_swallowed_is_told_of_by_the_next_run(
+    connect: Callable[[], Pair], how: str
+) -> None:
+    here, there = connect()
+    loop = EventLoop(Interrupted(EpollPollster()))
+    received: list[bytes] = []
+
+    def callback() -> None:
+        received.append(here.recv(100))
+        loop.remove_reader(here)
+
+    loop.add_reader(here, callback, edge=True)
+    there.send(b"input")
+    wait_until(here, select.POLLIN)
+    run: Callable[[], bool] = loop.run if how == "run" else lambda: loop.run_once(0)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    loop.run_once(0)
+    assert received == [b"input"]
+    loop.close()
 
 
 @pytest.mark.parametrize("args", [(), (1,)])

@@ -109,6 +109,9 @@ class Iteration(Scheduling):
         self._begin()
         try:
             return self._iterate(None, once=False)
+        except BaseException:
+            self._pollster._tell_again()
+            raise
         finally:
             self._end()
 
@@ -133,6 +136,9 @@ class Iteration(Scheduling):
         try:
             self._iterate(timeout, once=True)
             return not self._stopping
+        except BaseException:
+            self._pollster._tell_again()
+            raise
         finally:
             self._end()
 

@@ -187,6 +187,9 @@ class Pollster(ABC):
             handles.append(writer)
         return handles
 
+    def _tell_again(self) -> None:  # noqa: B027 - few have anything to do
+        """Let the next poll return what was told once only, as it may have been lost."""
+
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``poll(0)`` would return handles.
 

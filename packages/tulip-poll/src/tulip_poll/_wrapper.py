@@ -47,3 +47,7 @@ class PollsterWrapper(Pollster):
     @override
     def _detach(self, fd: int, direction: int, /) -> None:
         self._inner._detach(fd, direction)
+
+    @override
+    def _tell_again(self) -> None:
+        self._inner._tell_again()

@@ -20,6 +20,8 @@ leaves behind is nothing only as long as there is plain input and no more. So:
   writer.
 - That can wait for the next poll, as most connections that end are closed until then; but a host
   does not poll, it waits for our descriptor, so there it is done at once.
+- So does every entry when an exception ends a run of the loop: a signal's handler may raise when
+  the kernel has told, and nobody has heard yet.
 
 Source: epoll(7), "Will closing a file descriptor cause it to be removed from all epoll
 interest lists?"; the essay in trio's ``_io_epoll.py``.
@@ -148,6 +150,11 @@ class EpollPollster(Pollster):
             if self._readers.get(handle._fd) is handle:
                 self._modify(handle._fd)
         self._edges_to_end.clear()
+
+    @override
+    def _tell_again(self) -> None:
+        self._edges_to_end.extend(each for each in self._readers.values() if each._edge)
+        self._end_edges()
 
     def _modify(self, fd: int) -> None:
         """Tell the kernel what the books say of ``fd``."""
