@@ -100,7 +100,7 @@ class SocketTransport(SocketSending):
         As far as the event loop has seen: it asks nobody. Where it is false, something may have
         come since the last poll; where it is true, it may be of no importance.
         """
-        # After a receive that may have left something behind, there may be no other event (rule 6).
+        # After a receive that may have left something behind, there may be no other event (rule 4).
         return self._ready or (self._watch is not None and self._watch.missed())
 
     @coroutine
