@@ -3,6 +3,8 @@
 import socket
 from contextlib import suppress
 
+from tulip_sched import Gen, Watch, coroutine
+
 
 def fill(end: socket.socket) -> None:
     """Send until there is no more room."""
@@ -16,3 +18,24 @@ def drain(end: socket.socket) -> None:
     with suppress(BlockingIOError):
         while True:
             end.recv(1 << 20)
+
+
+@coroutine
+def readable(watch: Watch) -> Gen[None]:
+    """Wait for input once."""
+    watch.block_r()
+    yield
+
+
+@coroutine
+def writable(watch: Watch) -> Gen[None]:
+    """Wait for room once."""
+    watch.block_w()
+    yield
+
+
+@coroutine
+def receive(watch: Watch, end: socket.socket) -> Gen[bytes]:
+    """Wait for input once, and take it."""
+    yield from readable(watch)
+    return end.recv(100)

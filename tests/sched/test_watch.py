@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sched.sockets import drain, fill
+from tests.sched.sockets import drain, fill, readable, receive, writable
 from tests.sched.virtual import Virtual
 from tulip_sched import (
     BusyError,
@@ -21,31 +21,12 @@ from tulip_sched import (
     coroutine,
     create_task,
     current_context,
-    move_on_after,
     run,
     set_context_provider,
     sleep,
 )
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
-
-
-@coroutine
-def readable(watch: Watch) -> Gen[None]:
-    watch.block_r()
-    yield
-
-
-@coroutine
-def writable(watch: Watch) -> Gen[None]:
-    watch.block_w()
-    yield
-
-
-@coroutine
-def receive(watch: Watch, end: socket.socket) -> Gen[bytes]:
-    yield from readable(watch)
-    return end.recv(100)
 
 
 def test_forget_wakes_the_one_who_waits_to_write(virtual: Virtual, pair: MakePair) -> None:
@@ -322,162 +303,6 @@ def test_a_task_that_ends_for_a_missing_yield_is_counted_once(
 
     run(main())
     assert virtual.loop.parked == 0
-
-
-@pytest.mark.parametrize("order", ["readable first", "forgotten first"])
-def test_readiness_and_forget_in_one_round(virtual: Virtual, pair: MakePair, order: str) -> None:
-    here, there = pair()
-    resumed: list[str] = []
-
-    @coroutine
-    def body(watch: Watch) -> Gen[None]:
-        try:
-            yield from readable(watch)
-            resumed.append("readable")
-        except ClosedError:
-            resumed.append("closed")
-        yield from sleep(1)
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        task = create_task(body(watch))
-        await sleep(1)
-        # What is in the queue before the poll runs before what the poll brings.
-        if order == "forgotten first":
-            virtual.loop.call_soon(watch.forget)
-        else:
-            virtual.loop.call_later(0, watch.forget)
-        there.send(b"x")
-        await task
-        watch.forget()
-
-    run(main())
-    assert resumed == ["readable" if order == "readable first" else "closed"]
-
-
-@pytest.mark.parametrize("order", ["readable first", "cancelled first"])
-def test_readiness_and_cancel_in_one_round_resume_once(
-    virtual: Virtual, pair: MakePair, order: str
-) -> None:
-    here, there = pair()
-    resumed: list[str] = []
-
-    @coroutine
-    def body(watch: Watch) -> Gen[None]:
-        with move_on_after(1000):
-            yield from readable(watch)
-            resumed.append(here.recv(10).decode())
-        # Resumed twice, this would end early.
-        yield from sleep(10)
-        resumed.append(f"at {virtual.now}")
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        task = create_task(body(watch))
-        await sleep(1)
-        scope = task._scope
-        assert scope is not None
-        if order == "cancelled first":
-            virtual.loop.call_soon(scope.cancel)
-        else:
-            virtual.loop.call_later(0, scope.cancel)
-        there.send(b"data")
-        await task
-        if order == "cancelled first":
-            assert await receive(watch, here) == b"data"
-        watch.forget()
-
-    run(main())
-    assert resumed == (["data"] if order == "readable first" else []) + ["at 11.0"]
-
-
-def test_readiness_and_timeout_in_one_round_give_the_data(virtual: Virtual, pair: MakePair) -> None:
-    here, there = pair()
-
-    async def main() -> bytes | None:
-        watch = Watch(here.fileno())
-        virtual.loop.call_at(virtual.clock.now + 5, there.send, b"data")
-        try:
-            with move_on_after(5.0):
-                return await receive(watch, here)
-            # The timer was first; what arrived is still there for who asks next.
-            return await receive(watch, here)
-        finally:
-            watch.forget()
-
-    assert run(main()) == b"data"
-
-
-def test_a_cancelled_wait_leaves_the_data_and_no_registration_that_counts(
-    virtual: Virtual, pair: MakePair
-) -> None:
-    here, there = pair()
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        task = create_task(receive(watch, here))
-        await sleep(1)
-        task.cancel()
-        await task.wait()
-        assert not virtual.left().startswith("1 descriptors")
-        there.send(b"kept")
-        assert await receive(watch, here) == b"kept"
-        watch.forget()
-
-    run(main())
-
-
-def test_waiting_in_a_cancelled_scope_raises_and_leaves_nothing(
-    virtual: Virtual, pair: MakePair
-) -> None:
-    here, there = pair()
-    there.send(b"ready")
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        with move_on_after(100) as scope:
-            scope.cancel()
-            await receive(watch, here)
-        assert scope.cancelled_caught
-        assert await receive(watch, here) == b"ready"
-        watch.forget()
-
-    run(main())
-
-
-def test_a_wait_cancelled_at_once_by_the_task_an_event_woke_counts_once(pair: MakePair) -> None:
-    # It counted twice: the next wait did not keep the run from ending, which said "deadlock".
-    here, there = pair()
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        loop = current_context().eventloop
-        there.send(b"first")
-        assert await receive(watch, here) == b"first"
-        with move_on_after(100) as scope:
-            scope.cancel()
-            await receive(watch, here)
-        assert scope.cancelled_caught
-        assert loop.stats().parked == 1
-        writing = create_task(sleep(0))
-        writing.add_done_callback(lambda _: there.send(b"second"))
-        assert await receive(watch, here) == b"second"
-        watch.forget()
-        assert loop.stats().parked == 0
-
-    run(main())
-
-
-def test_a_parked_registration_does_not_keep_the_run_from_ending(pair: MakePair) -> None:
-    here, there = pair()
-    there.send(b"x")
-
-    async def main() -> None:
-        watch = Watch(here.fileno())
-        await receive(watch, here)
-        create_task(sleep(0)).add_done_callback(lambda _: None)
-
-    run(main())
 
 
 def test_a_descriptor_that_cannot_be_watched_raises_and_leaves_nothing() -> None:

@@ -151,7 +151,7 @@ def test_it_raises_and_harms_nothing(entry: str) -> None:
 
 
 def _readable(watch: Watch) -> Any:
-    from tests.sched.test_watch import readable
+    from tests.sched.sockets import readable
 
     return readable(watch)
 
