@@ -185,6 +185,41 @@ run(main())
     assert err == ""
 
 
+@pytest.mark.slow
+def test_a_scope_that_a_generator_leaves_open_at_its_end_is_not_reported() -> None:
+    err = debug(
+        """
+from tulip_sched import CancelScope, coroutine, run, sleep
+class Manager:
+    @coroutine
+    def __aenter__(self):
+        self.scope = CancelScope()
+        self.scope.__enter__()
+        yield from sleep(0)
+    @coroutine
+    def __aexit__(self, *error):
+        yield from sleep(0)
+        return self.scope.__exit__(*error)
+    def enter(self):
+        yield from self.__aenter__()
+        with CancelScope():
+            yield from sleep(0)
+async def main():
+    async with Manager():
+        await sleep(0.001)
+@coroutine
+def generator():
+    manager = Manager()
+    yield from manager.enter()
+    yield from sleep(0.001)
+    yield from manager.__aexit__(None, None, None)
+run(main())
+run(generator())
+"""
+    )
+    assert err == ""
+
+
 FORGETFUL = """
 from tulip_sched import coroutine, run, sleep
 @coroutine

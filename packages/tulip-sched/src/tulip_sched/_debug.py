@@ -109,11 +109,12 @@ def generator_that_enters(frame: FrameType) -> FrameType | None:
 
 
 def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
-    """Report a scope whose generator is not among those that are running; return whether so."""
+    """Report a scope whose generator is suspended at a yield to its caller; return whether so."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame is not owner:
         frame = frame.f_back
-    if frame is owner:
+    # One that is over has left its scope open for its caller, as an __aenter__ may.
+    if frame is owner or owner.f_code.co_code[owner.f_lasti] != _opcode("YIELD_VALUE"):
         return False
     warnings.warn_explicit(
         f"{scope!r} was opened in {owner.f_code.co_qualname}(), which yielded to its caller and "
@@ -123,6 +124,12 @@ def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
         owner.f_lineno,
     )
     return True
+
+
+def _opcode(name: str) -> int:
+    from opcode import opmap
+
+    return opmap[name]
 
 
 @final
