@@ -48,13 +48,16 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> list[pytest.Item | pytest.Collector] | None:
     """Collect generator functions, which pytest itself refuses."""
-    if not inspect.isgeneratorfunction(_untracked(obj)) or not collector.istestfunction(obj, name):
+    function = obj.__func__ if isinstance(obj, staticmethod | classmethod) else obj
+    if not inspect.isgeneratorfunction(_untracked(function)):
         return None
-    marks = {mark.name for mark in getattr(obj, "pytestmark", ())}
+    if not collector.istestfunction(obj, name):
+        return None
+    marks = {mark.name for mark in getattr(function, "pytestmark", ())}
     marks.update(mark.name for mark in collector.iter_markers())
     if not _is_ours(collector.config, marks):
         return None
-    return list(collector._genfunctions(name, obj))
+    return list(collector._genfunctions(name, function))
 
 
 @pytest.hookimpl(tryfirst=True)

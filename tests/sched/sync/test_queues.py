@@ -287,13 +287,14 @@ def test_a_get_that_finds_two_that_cannot_be_compared_has_taken_nothing() -> Non
         Picky.picky = False
         for item in chance.sample(items, len(items)):
             queue.put_nowait(item)
-        before = list(cast("list[Picky]", queue._items))
+        heap = cast("list[Picky]", queue._items)
+        before = list(heap)
         Picky.picky = True
         try:
             items.remove(queue.get_nowait())
         except TypeError:
             refused += 1
-            assert all(a is b for a, b in zip(queue._items, before, strict=True))
+            assert all(a is b for a, b in zip(heap, before, strict=True))
         except QueueEmpty:
             pass
         Picky.picky = False

@@ -42,6 +42,15 @@ class TestMethods:
         yield from sleep(0)
         assert isinstance(self, TestMethods)
 
+    @classmethod
+    def test_of_the_class(cls):
+        yield from sleep(0)
+        assert cls is TestMethods
+
+    @staticmethod
+    def test_static():
+        yield from sleep(0)
+
 @pytest.mark.tulip
 def test_plain():
     pass
@@ -59,7 +68,7 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def test_both_styles_run_with_fixtures_parameters_and_methods(inner: pytest.Pytester) -> None:
     inner.makepyfile(BOTH_STYLES)
     result = inner.runpytest_inprocess("-q")
-    result.assert_outcomes(passed=7, failed=1)
+    result.assert_outcomes(passed=9, failed=1)
     result.stdout.fnmatch_lines(["FAILED *test_parametrized?2?*"])
 
 
