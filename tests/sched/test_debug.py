@@ -220,6 +220,42 @@ run(generator())
     assert err == ""
 
 
+@pytest.mark.slow
+def test_a_cancelled_coroutine_is_named_and_leaves_no_cycle() -> None:
+    err = debug(
+        """
+import gc
+from tulip_sched import *
+@coroutine
+def work(number):
+    yield from sleep(number)
+async def main():
+    task, joins = create_task(work(9)), create_task(fails())
+    await sleep(0)
+    task.cancel()
+    await wait_all([task, joins])
+    coro = work(1)
+    try:
+        await wait_all([coro])
+    except TypeError as error:
+        assert "work" in str(error), error
+    coro.close()
+@coroutine
+def fails():
+    yield from sleep(0)
+    raise LookupError
+gc.disable()
+run(main())
+gc.set_debug(gc.DEBUG_SAVEALL)
+gc.collect()
+left = [thing for thing in gc.garbage if isinstance(thing, (Task, BaseException))]
+gc.set_debug(0)
+assert left == [], left
+"""
+    )
+    assert err == ""
+
+
 FORGETFUL = """
 from tulip_sched import coroutine, run, sleep
 @coroutine

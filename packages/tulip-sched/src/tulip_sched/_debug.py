@@ -33,6 +33,7 @@ from typing import Any, Final, final
 
 from tulip_poll import EventLoop
 from tulip_sched._flags import CO_ASYNC_GENERATOR, CO_GENERATOR
+from tulip_sched._typing import override
 
 TOLD: Final = os.environ.get("TULIP_DEBUG") or ("1" if sys.flags.dev_mode else "0")
 
@@ -155,7 +156,10 @@ class TrackedCoroutine:
 
     def throw(self, error: BaseException) -> None:
         self._driven = True
-        return self._generator.throw(error)
+        try:
+            return self._generator.throw(error)
+        finally:
+            del error  # whose traceback holds this frame
 
     def close(self) -> None:
         self._driven = True
@@ -172,6 +176,11 @@ class TrackedCoroutine:
     @property
     def gi_yieldfrom(self) -> object:
         return self._generator.gi_yieldfrom
+
+    @override
+    def __repr__(self) -> str:
+        # What errors name it by, as in normal mode.
+        return repr(self._generator)
 
     def __del__(self) -> None:
         if not self._driven:
