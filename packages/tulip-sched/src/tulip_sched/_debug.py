@@ -115,7 +115,7 @@ def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
     while frame is not None and frame is not owner:
         frame = frame.f_back
     # One that is over has left its scope open for its caller, as an __aenter__ may.
-    if frame is owner or owner.f_code.co_code[owner.f_lasti] != _opcode("YIELD_VALUE"):
+    if frame is owner or not _at_yield(owner):
         return False
     warnings.warn_explicit(
         f"{scope!r} was opened in {owner.f_code.co_qualname}(), which yielded to its caller and "
@@ -127,10 +127,11 @@ def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
     return True
 
 
-def _opcode(name: str) -> int:
-    from opcode import opmap
+def _at_yield(frame: FrameType) -> bool:
+    from opcode import opname
 
-    return opmap[name]
+    # Python 3.13 has gone on to the instruction behind the yield.
+    return opname[frame.f_code.co_code[frame.f_lasti]] in {"YIELD_VALUE", "RESUME"}
 
 
 @final
