@@ -185,6 +185,77 @@ run(main())
     assert err == ""
 
 
+@pytest.mark.slow
+def test_a_scope_that_a_generator_leaves_open_at_its_end_is_not_reported() -> None:
+    err = debug(
+        """
+from tulip_sched import CancelScope, coroutine, run, sleep
+class Manager:
+    @coroutine
+    def __aenter__(self):
+        self.scope = CancelScope()
+        self.scope.__enter__()
+        yield from sleep(0)
+    @coroutine
+    def __aexit__(self, *error):
+        yield from sleep(0)
+        return self.scope.__exit__(*error)
+    def enter(self):
+        yield from self.__aenter__()
+        with CancelScope():
+            yield from sleep(0)
+async def main():
+    async with Manager():
+        await sleep(0.001)
+@coroutine
+def generator():
+    manager = Manager()
+    yield from manager.enter()
+    yield from sleep(0.001)
+    yield from manager.__aexit__(None, None, None)
+run(main())
+run(generator())
+"""
+    )
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_a_cancelled_coroutine_is_named_and_leaves_no_cycle() -> None:
+    err = debug(
+        """
+import gc
+from tulip_sched import *
+@coroutine
+def work(number):
+    yield from sleep(number)
+async def main():
+    task, joins = create_task(work(9)), create_task(fails())
+    await sleep(0)
+    task.cancel()
+    await wait_all([task, joins])
+    coro = work(1)
+    try:
+        await wait_all([coro])
+    except TypeError as error:
+        assert "work" in str(error), error
+    coro.close()
+@coroutine
+def fails():
+    yield from sleep(0)
+    raise LookupError
+gc.disable()
+run(main())
+gc.set_debug(gc.DEBUG_SAVEALL)
+gc.collect()
+left = [thing for thing in gc.garbage if isinstance(thing, (Task, BaseException))]
+gc.set_debug(0)
+assert left == [], left
+"""
+    )
+    assert err == ""
+
+
 FORGETFUL = """
 from tulip_sched import coroutine, run, sleep
 @coroutine

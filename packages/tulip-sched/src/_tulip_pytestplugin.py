@@ -48,13 +48,16 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> list[pytest.Item | pytest.Collector] | None:
     """Collect generator functions, which pytest itself refuses."""
-    if not inspect.isgeneratorfunction(_untracked(obj)) or not collector.istestfunction(obj, name):
+    function = obj.__func__ if isinstance(obj, staticmethod | classmethod) else obj
+    if not inspect.isgeneratorfunction(_untracked(function)):
         return None
-    marks = {mark.name for mark in getattr(obj, "pytestmark", ())}
+    if not collector.istestfunction(obj, name):
+        return None
+    marks = {mark.name for mark in getattr(function, "pytestmark", ())}
     marks.update(mark.name for mark in collector.iter_markers())
     if not _is_ours(collector.config, marks):
         return None
-    return list(collector._genfunctions(name, obj))
+    return list(collector._genfunctions(name, function))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -91,7 +94,8 @@ def _is_ours(config: pytest.Config, marks: set[str]) -> bool:
 
 
 def _is_coroutine(test: object) -> bool:
-    function = _untracked(test)
+    # Inside its decorators, too: mock.patch() makes a plain function of a generator function.
+    function = _untracked(inspect.unwrap(test) if callable(test) else test)
     return inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
 
 
@@ -102,7 +106,7 @@ def _untracked(test: object) -> object:
 
 
 def _as_function(
-    item: pytest.Function, test: Callable[..., Generator[None, None, object]]
+    item: pytest.Function, test: Callable[..., Generator[None, None, object] | None]
 ) -> Callable[..., None]:
     """Return a function that runs a coroutine test to its end."""
     seeds = _seeds_of(item)
@@ -111,13 +115,18 @@ def _as_function(
         from tulip_sched import run
         from tulip_sched.testing import virtual_time
 
+        def run_once() -> None:
+            coro = test(*args, **kwargs)
+            if coro is not None:  # else a decorator has run it
+                run(coro)
+
         if seeds is None:
-            run(test(*args, **kwargs))
+            run_once()
             return
         for seed in seeds:
             try:
                 with virtual_time(seed=seed):
-                    run(test(*args, **kwargs))
+                    run_once()
             except BaseException as error:
                 command = f"pytest {shlex.quote(item.nodeid)} --tulip-seed={seed}"
                 error.add_note(f"with seed {seed}; to replay: {command}")
@@ -128,7 +137,10 @@ def _as_function(
 
 def _seeds_of(item: pytest.Function) -> Iterable[int] | None:
     marker = item.get_closest_marker("tulip")
-    seeds: int | Iterable[int] | None = None if marker is None else marker.kwargs.get("seeds")
+    try:
+        seeds = None if marker is None else _checked(*marker.args, **marker.kwargs)
+    except TypeError as error:
+        pytest.fail(f"wrong mark, {MARKER.partition(':')[0]} is right: {error}", False)
     if seeds is not None and "virtual_clock" in item.fixturenames:
         pytest.fail("a test with seeds has virtual time already: use no virtual_clock", False)
     replayed: int | None = item.config.getoption("--tulip-seed")
@@ -136,4 +148,13 @@ def _seeds_of(item: pytest.Function) -> Iterable[int] | None:
         return None
     if replayed is not None:
         return [replayed]
-    return range(seeds) if isinstance(seeds, int) else list(seeds)
+    return seeds
+
+
+def _checked(seeds: int | Iterable[int] | None = None) -> list[int] | None:
+    if seeds is None:
+        return None
+    every = list(range(seeds) if isinstance(seeds, int) else seeds)
+    if not every:
+        raise TypeError(f"no test is run with no seed, got seeds={seeds!r}")
+    return every

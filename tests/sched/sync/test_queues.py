@@ -2,7 +2,8 @@
 
 import pickle
 import threading
-from typing import Any
+from random import Random
+from typing import Any, cast
 
 import pytest
 
@@ -231,6 +232,21 @@ def test_shutdown_tells_getters_that_wait(immediate: bool) -> None:
     run(main())
 
 
+class Picky:
+    """Can, when it is picky, be compared with its own kind only."""
+
+    picky = False
+
+    def __init__(self, number: int, kind: str) -> None:
+        self.number = number
+        self.kind = kind
+
+    def __lt__(self, other: "Picky") -> bool:
+        if self.picky and self.kind != other.kind:
+            raise TypeError("two kinds")
+        return self.number < other.number
+
+
 def test_an_item_that_cannot_be_compared_is_its_putters_error() -> None:
     async def main() -> None:
         queue: PriorityQueue[Any] = PriorityQueue(2)
@@ -259,6 +275,31 @@ def test_an_item_that_cannot_be_compared_is_not_put() -> None:
     with pytest.raises(TypeError):
         run(main())
     assert [queue.get_nowait() for _ in range(queue.qsize())] == [(n, None) for n in (1, 2, 3, 4)]
+
+
+def test_a_get_that_finds_two_that_cannot_be_compared_has_taken_nothing() -> None:
+    """They may lie beside each other, below one that can be compared with both."""
+    refused = 0
+    for seed in range(200):
+        chance = Random(seed)
+        items = [Picky(number, chance.choice("aaaaaab")) for number in range(chance.randrange(20))]
+        queue: PriorityQueue[Picky] = PriorityQueue()
+        Picky.picky = False
+        for item in chance.sample(items, len(items)):
+            queue.put_nowait(item)
+        heap = cast("list[Picky]", queue._items)
+        before = list(heap)
+        Picky.picky = True
+        try:
+            items.remove(queue.get_nowait())
+        except TypeError:
+            refused += 1
+            assert all(a is b for a, b in zip(heap, before, strict=True))
+        except QueueEmpty:
+            pass
+        Picky.picky = False
+        assert [queue.get_nowait() for _ in range(queue.qsize())] == items
+    assert refused > 50
 
 
 def test_an_item_that_can_be_compared_with_some_only_is_not_put() -> None:

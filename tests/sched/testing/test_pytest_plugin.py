@@ -42,6 +42,15 @@ class TestMethods:
         yield from sleep(0)
         assert isinstance(self, TestMethods)
 
+    @classmethod
+    def test_of_the_class(cls):
+        yield from sleep(0)
+        assert cls is TestMethods
+
+    @staticmethod
+    def test_static():
+        yield from sleep(0)
+
 @pytest.mark.tulip
 def test_plain():
     pass
@@ -59,7 +68,7 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def test_both_styles_run_with_fixtures_parameters_and_methods(inner: pytest.Pytester) -> None:
     inner.makepyfile(BOTH_STYLES)
     result = inner.runpytest_inprocess("-q")
-    result.assert_outcomes(passed=7, failed=1)
+    result.assert_outcomes(passed=9, failed=1)
     result.stdout.fnmatch_lines(["FAILED *test_parametrized?2?*"])
 
 
@@ -299,3 +308,80 @@ def test_decorated_tests_run_in_debug_mode_too(
     for debug in ("0", "1"):
         monkeypatch.setenv("TULIP_DEBUG", debug)
         inner.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_coroutines_inside_plain_decorators_are_run(inner: pytest.Pytester) -> None:
+    """Or they would pass unseen: the call of a generator function runs nothing."""
+    inner.makepyfile(
+        """
+        import functools
+        from unittest import mock
+
+        import pytest
+        from tulip_sched import coroutine, run, sleep
+
+        pytestmark = pytest.mark.tulip
+
+        def runs_it(test):
+            @functools.wraps(test)
+            def run_test():
+                run(test())
+            return run_test
+
+        @mock.patch("os.getcwd")
+        def test_generator(getcwd):
+            yield from sleep(0)
+            assert not getcwd.called, "never"
+            assert False, "it ran"
+
+        @mock.patch("os.getcwd")
+        @coroutine
+        def test_decorated(getcwd):
+            yield from sleep(0)
+            assert False, "it ran"
+
+        @mock.patch("os.getcwd")
+        async def test_async(getcwd):
+            await sleep(0)
+            assert False, "it ran"
+
+        @runs_it
+        async def test_that_is_run_already():
+            await sleep(0)
+        """
+    )
+    result = inner.runpytest_inprocess("-q")
+    result.assert_outcomes(passed=1, failed=3)
+    assert result.stdout.str().count("AssertionError: it ran") == 3
+
+
+def test_a_mark_that_would_run_nothing_or_without_its_seeds_is_refused(
+    inner: pytest.Pytester,
+) -> None:
+    inner.makepyfile(
+        """
+        import pytest
+        from tulip_sched import current_context, sleep
+
+        @pytest.mark.tulip(3)
+        async def test_positional():
+            await sleep(1)
+            assert current_context().eventloop.time() == 1
+
+        @pytest.mark.tulip(seed=3)
+        async def test_misspelled():
+            await sleep(0)
+
+        @pytest.mark.tulip(seeds=0)
+        async def test_none():
+            await sleep(0)
+
+        @pytest.mark.tulip(seeds=2.5)
+        async def test_wrong_kind():
+            await sleep(0)
+        """
+    )
+    result = inner.runpytest_inprocess("-q")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(["*wrong mark, tulip(seeds=None) is right:*'seed'*"])
+    result.stdout.fnmatch_lines(["*no test is run with no seed, got seeds=0*"])

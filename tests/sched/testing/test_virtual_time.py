@@ -13,7 +13,9 @@ from tulip_poll import EventLoop
 from tulip_sched import (
     Event,
     Gen,
+    Portal,
     block_r,
+    call_from_thread,
     call_in_thread,
     coroutine,
     create_task,
@@ -109,6 +111,51 @@ def test_time_stands_still_while_a_thread_is_at_work() -> None:
 
     with virtual_time():
         assert run(main()) == 0
+
+
+def test_time_passes_while_a_thread_waits_for_a_task_that_waits() -> None:
+    """Neither would ever end: the task waits for time, and the thread for the task."""
+
+    def nap_in_the_loop() -> float:
+        call_from_thread(sleep, 5)
+        return call_from_thread(now)
+
+    async def now() -> float:
+        return current_context().eventloop.time()
+
+    async def main() -> list[float]:
+        times = [await call_in_thread(nap_in_the_loop)]
+        done = Event()
+        with Portal() as portal:
+            thread = threading.Thread(target=portal.call, args=(nap_and_set, done))
+            thread.start()
+            await done.wait()
+        thread.join()
+        return [*times, await now()]
+
+    async def nap_and_set(done: Event) -> None:
+        await sleep(3)
+        done.set()
+
+    with virtual_time():
+        assert run(main()) == [5, 8]
+
+
+def test_time_stands_still_for_a_thread_beside_one_that_waits_for_a_task() -> None:
+    release = threading.Event()
+
+    async def main() -> float:
+        waits = create_task(call_in_thread(call_from_thread, sleep, 5))
+        works = create_task(call_in_thread(release.wait, 30))
+        await call_in_thread(time.sleep, 0.05)
+        assert current_context().eventloop.time() == 0
+        release.set()
+        await works
+        await waits
+        return current_context().eventloop.time()
+
+    with virtual_time():
+        assert run(main()) == 5
 
 
 def test_patience_waits_for_an_answer_from_elsewhere() -> None:

@@ -316,6 +316,8 @@ class Iteration(Scheduling):
             seconds, limit = self._clock() - began, self._slow_seconds
             if limit is not None and seconds >= limit:
                 self._report_slow(SlowCallback(source_of(call), seconds))
+            # The traceback of a task's exception may hold this frame: no cycle through the task.
+            del entry, call
 
     def _begin(self) -> None:
         if get_ident() != self.thread:

@@ -7,13 +7,15 @@ functions here, at their first use, so that nobody else pays for it.
 The rules that hold here:
 
 1. What crosses over is waited for to its end, in both directions: a cancelled wait cancels the
-   other side and goes on when that has cleaned up.
+   other side and goes on when that has cleaned up. But what a tulip task awaits directly, without
+   `wait_asyncio`, is only cancelled: there is no frame of ours in which the wait could go on.
 2. A cancellation that was meant for the other side alone arrives here as `TaskCancelledError`,
    an ordinary error.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -71,7 +73,8 @@ async def hosted_by_asyncio() -> AsyncIterator[None]:
     """Keep this thread's tulip loop running inside asyncio for the length of the block.
 
     Inside, asyncio code may start tasks (``create_task``) and use `run_in_asyncio`, and tulip
-    tasks may wait for asyncio's awaitables, directly or with `wait_asyncio`. Blocks may nest and
+    tasks may wait for asyncio's awaitables, with `wait_asyncio` or directly; a direct wait that is
+    cancelled cancels what it waits for, too, but does not wait for its end. Blocks may nest and
     overlap. When the last one ends, tasks that are left are cancelled and waited for; if one of
     them waits itself for the end of asyncio code in which this block is, and has cancelled it, they
     end later, and what would have been raised is the failure of an asyncio task of its own.
@@ -177,6 +180,7 @@ class _Host:
 
         if context.running:
             raise RuntimeError("a tulip run is already under way in this thread")
+        context.process = os.getpid()
         self.users = 0
         # How many tasks wait for the end of something of asyncio's that they have cancelled.
         self.cancelled_waits = 0

@@ -32,6 +32,7 @@ class Calls:
     def __init__(self) -> None:
         self._lock = Lock()
         self._owed: set[Future[Any]] = set()
+        self._blocking: dict[Future[Any], object] = {}
         self._loop: EventLoop | None = None
         self._thread: int | None = None
 
@@ -53,8 +54,17 @@ class Calls:
             with suppress(InvalidStateError):
                 call.set_exception(ClosedError("the run ended before it answered this call"))
 
-    def add(self, call: "Future[Any]") -> EventLoop:
+    def blocked(self) -> int:
+        """Return how many of those that hold the loop wait for it themselves."""
+        with self._lock:
+            return len(set(self._blocking.values()))
+
+    def add(self, call: "Future[Any]", holder: object = None) -> EventLoop:
         """Owe an answer to a call, until the call is done.
+
+        Args:
+            call: What is to be answered.
+            holder: Who holds the loop and does nothing until the answer; ``None``: nobody.
 
         Returns:
             The loop of the run, which will have been closed if the run has ended since.
@@ -70,9 +80,12 @@ class Calls:
             if loop is None:
                 raise ClosedError("no run is under way in the thread that was called")
             self._owed.add(call)
+            if holder is not None:
+                self._blocking[call] = holder
         call.add_done_callback(self._answered)
         return loop
 
     def _answered(self, call: "Future[Any]") -> None:
         with self._lock:
             self._owed.discard(call)
+            self._blocking.pop(call, None)

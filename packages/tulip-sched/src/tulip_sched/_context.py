@@ -4,11 +4,12 @@ One public way to read it, `current_context`, and one to put another provider in
 `set_context_provider`. Nothing else in the stack keeps per-thread state.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 from weakref import WeakSet
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
@@ -32,6 +33,7 @@ class Context:
     Attributes:
         current_task: The task that is running at this moment, or ``None`` in a plain callback.
         running: A run is under way.
+        process: That in which the last run was begun; a forked one has a number of its own.
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
@@ -60,6 +62,7 @@ class Context:
         "leftovers",
         "loop",
         "lost_failures",
+        "process",
         "running",
         "tasks",
         "threads",
@@ -71,6 +74,7 @@ class Context:
     ) -> None:
         self.current_task: Task[Any] | None = None
         self.running: bool = False
+        self.process: int = 0
         self.foreign: Callable[[Task[Any], object], bool] | None = None
         self.async_generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
         self.dropped_generators: deque[AsyncGenerator[Any, Any]] = deque()
@@ -177,6 +181,28 @@ def current_context() -> Context:
     Outside of a run this is the context that the next `run` in this thread will use.
     """
     return _provider()
+
+
+def begin_run() -> Context | None:
+    """Return the calling thread's context, marked as running, or ``None`` if it was already.
+
+    In a process that was forked inside a run, as a worker of a pool may be, the thread gets a new
+    one: tasks, descriptors and threads of the run are the parent's.
+    """
+    context = current_context()
+    process = os.getpid()
+    if context.running:
+        if context.process == process or context is not _per_thread.context:
+            return None
+        # Kept, so that the clean-up of the parent's tasks is not done here as well.
+        _left_behind.append(context)
+        context = _per_thread.context = Context()
+    context.running = True
+    context.process = process
+    return context
+
+
+_left_behind: Final[list[Context]] = []
 
 
 def set_context_provider(provider: Callable[[], Context] | None) -> Callable[[], Context]:

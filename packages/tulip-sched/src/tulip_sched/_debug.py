@@ -33,6 +33,7 @@ from typing import Any, Final, final
 
 from tulip_poll import EventLoop
 from tulip_sched._flags import CO_ASYNC_GENERATOR, CO_GENERATOR
+from tulip_sched._typing import override
 
 TOLD: Final = os.environ.get("TULIP_DEBUG") or ("1" if sys.flags.dev_mode else "0")
 
@@ -109,11 +110,12 @@ def generator_that_enters(frame: FrameType) -> FrameType | None:
 
 
 def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
-    """Report a scope whose generator is not among those that are running; return whether so."""
+    """Report a scope whose generator is suspended at a yield to its caller; return whether so."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame is not owner:
         frame = frame.f_back
-    if frame is owner:
+    # One that is over has left its scope open for its caller, as an __aenter__ may.
+    if frame is owner or not _at_yield(owner):
         return False
     warnings.warn_explicit(
         f"{scope!r} was opened in {owner.f_code.co_qualname}(), which yielded to its caller and "
@@ -123,6 +125,13 @@ def warn_of_foreign_frame(scope: object, owner: FrameType) -> bool:
         owner.f_lineno,
     )
     return True
+
+
+def _at_yield(frame: FrameType) -> bool:
+    from opcode import opname
+
+    # Python 3.13 has gone on to the instruction behind the yield.
+    return opname[frame.f_code.co_code[frame.f_lasti]] in {"YIELD_VALUE", "RESUME"}
 
 
 @final
@@ -148,7 +157,10 @@ class TrackedCoroutine:
 
     def throw(self, error: BaseException) -> None:
         self._driven = True
-        return self._generator.throw(error)
+        try:
+            return self._generator.throw(error)
+        finally:
+            del error  # whose traceback holds this frame
 
     def close(self) -> None:
         self._driven = True
@@ -165,6 +177,11 @@ class TrackedCoroutine:
     @property
     def gi_yieldfrom(self) -> object:
         return self._generator.gi_yieldfrom
+
+    @override
+    def __repr__(self) -> str:
+        # What errors name it by, as in normal mode.
+        return repr(self._generator)
 
     def __del__(self) -> None:
         if not self._driven:

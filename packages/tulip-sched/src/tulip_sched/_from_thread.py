@@ -10,6 +10,7 @@ call with `TaskCancelledError`.
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, TypeVarTuple, final
 
@@ -49,7 +50,7 @@ def call_from_thread(func: Callable[[*Ts], AnyCoroutine[T]], *args: *Ts) -> T:
         TaskCancelledError: The task was cancelled.
         BaseException: Whatever the coroutine raised.
     """
-    return start_from_thread(func, *args).result()
+    return _start(_home(), func, args, get_ident()).result()
 
 
 def start_from_thread(func: Callable[[*Ts], AnyCoroutine[T]], *args: *Ts) -> Future[T]:
@@ -58,13 +59,17 @@ def start_from_thread(func: Callable[[*Ts], AnyCoroutine[T]], *args: *Ts) -> Fut
     Returns:
         A future; cancelling it cancels the task, whose failure makes the run fail from then on.
     """
+    return _start(_home(), func, args)
+
+
+def _home() -> Context:
     context = HOME.get(None)
     if context is None:
         raise RuntimeError(
             "this thread was not started by call_in_thread: give it a Portal, opened in a task "
             "of the run that is to be called"
         )
-    return _start(context, func, args)
+    return context
 
 
 @final
@@ -104,7 +109,7 @@ class Portal:
             TaskCancelledError: The task was cancelled.
             BaseException: Whatever the coroutine raised.
         """
-        return self.start(func, *args).result()
+        return _start(self._context_if_open(), func, args, self).result()
 
     def start(self, func: Callable[[*Ts], AnyCoroutine[T]], *args: *Ts) -> Future[T]:
         """Do as `call` does, without waiting.
@@ -112,10 +117,13 @@ class Portal:
         Returns:
             A future; cancelling it cancels the task, whose failure makes the run fail from then on.
         """
+        return _start(self._context_if_open(), func, args)
+
+    def _context_if_open(self) -> Context:
         context = self._context
         if context is None or not self._open:
             raise ClosedError(f"{self!r} cannot take calls")
-        return _start(context, func, args)
+        return context
 
     def __enter__(self) -> Self:
         if self._context is not None:
@@ -141,11 +149,16 @@ class Portal:
         return f"<Portal at {id(self):#x}, {state}>"
 
 
-def _start(context: Context, func: Callable[[*Ts], AnyCoroutine[T]], args: tuple[*Ts]) -> Future[T]:
+def _start(
+    context: Context,
+    func: Callable[[*Ts], AnyCoroutine[T]],
+    args: tuple[*Ts],
+    holder: object = None,
+) -> Future[T]:
     from concurrent.futures import Future  # late: with the logging that it brings, it costs 6 ms
 
     call: Future[T] = Future()
-    loop = context.calls.add(call)
+    loop = context.calls.add(call, holder)
     loop.call_soon_threadsafe(_launch, loop, call, func, args)
     return call
 

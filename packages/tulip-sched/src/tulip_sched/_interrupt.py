@@ -1,5 +1,6 @@
 """Ctrl-C: the first one cancels the main task, the second one is immediate."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,12 +19,14 @@ class Interrupt:
         immediate: And a second one.
         over: The run has ended. Whoever replaced this handler, the run's loop for example, may put
             it back afterwards: it is as good as Python's own then.
+        process: That of the run; in one that was forked since, this handler is nobody's.
     """
 
     def __init__(self, task: Task[Any]) -> None:
         self.arrived = False
         self.immediate = False
         self.over = False
+        self.process = os.getpid()
         self._task: Task[Any] | None = task
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -68,5 +71,5 @@ def cancel_on_interrupt(task: Task[Any]) -> Iterator[Interrupt]:
 def _is_pythons_own() -> bool:
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, Interrupt):
-        return handler.over
+        return handler.over or handler.process != os.getpid()
     return handler is signal.default_int_handler

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any, TypeVar, overload
 
 from tulip_sched._async_generators import closing_dropped_generators, some_left
-from tulip_sched._context import Context, current_context
+from tulip_sched._context import Context, begin_run
 from tulip_sched._coroutine import AnyCoroutine
 from tulip_sched._debug import DEBUG, check_unspent, debugging
 from tulip_sched._errors import DeadlockError
@@ -52,13 +52,14 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
 
     In the main thread, the first Ctrl-C cancels ``main``, so that clean-up runs; when that has
     ended, `KeyboardInterrupt` is raised. A second one raises it at once, without clean-up.
+
+    A process that is forked inside a run is in no run, and can run a coroutine of its own.
     """
-    context = current_context()
-    if context.running:
+    context = begin_run()
+    if context is None:
         raise RuntimeError(
             "run() was called inside a run of the same thread: drive the coroutine there"
         )
-    context.running = True
     try:
         context.calls.open(context.eventloop)
         with (

@@ -17,7 +17,8 @@ class PriorityQueue(Queue[T]):
     Args:
         maxsize: How many items it holds before a put has to wait; 0 or less for no limit.
 
-    Items must be comparable with ``<``. Equal ones come out in no particular order.
+    Items must be comparable with ``<``. Equal ones come out in no particular order. If two cannot
+    be compared, a put that finds them has put nothing, and a get that does has taken nothing.
     """
 
     __slots__ = ()
@@ -25,7 +26,7 @@ class PriorityQueue(Queue[T]):
     @override
     def _storage(self) -> Storage[T]:
         items: list[Any] = []
-        return items, partial(_push, items), partial(heappop, items)
+        return items, partial(_push, items), partial(_pull, items)
 
 
 def _push(items: list[Any], item: object) -> None:
@@ -44,4 +45,22 @@ def _push(items: list[Any], item: object) -> None:
             items[at] = items[lower]
             at = lower
         items.pop()
+        raise
+
+
+def _pull(items: list[Any]) -> Any:
+    """Take the smallest item out of the heap, or leave the heap as it was."""
+    least, last = items[0], items[-1]
+    try:
+        return heappop(items)
+    except BaseException:
+        # The last item has taken the place of the first and gone down from there, past those that
+        # have moved up for it.
+        at = next(place for place, item in enumerate(items) if item is last)
+        while at:
+            above = (at - 1) // 2
+            items[at] = items[above]
+            at = above
+        items[0] = least
+        items.append(last)
         raise

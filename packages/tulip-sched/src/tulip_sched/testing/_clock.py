@@ -4,6 +4,7 @@ import math
 from typing import final
 
 from tulip_poll import EventLoop, Handle, PollsterWrapper, default_pollster
+from tulip_sched._context import Context
 from tulip_sched._typing import override
 
 
@@ -61,27 +62,30 @@ class JumpingPollster(PollsterWrapper):
         patience: Real seconds to wait for a descriptor before time jumps.
 
     Attributes:
-        loop: The loop that polls; to be set once the loop is made.
+        context: That of the loop which polls; to be set once it is made.
     """
 
     def __init__(self, clock: VirtualClock, patience: float) -> None:
         super().__init__(default_pollster())
         self._clock = clock
         self._patience = patience
-        self.loop: EventLoop | None = None
+        self.context: Context | None = None
 
     @override
     def poll(self, timeout: float | None = None) -> list[Handle]:
         """Return what is ready; with nothing ready, jump ahead instead of waiting.
 
         Where a wait has no end, or a thread is at work for the loop, the wait is real: no jump
-        could bring what is waited for.
+        could bring what is waited for. A thread that waits itself for a task is not at work.
         """
         ready = self._inner.poll(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        loop = self.loop
-        if loop is None or timeout is None or timeout == math.inf or loop.stats().held:
+        context = self.context
+        if context is None or timeout is None or timeout == math.inf:
+            return self._inner.poll(None)
+        loop = context.eventloop
+        if loop.stats().held > context.calls.blocked():
             return self._inner.poll(None)
         if self._patience and self._inner.pollable():
             ready = self._inner.poll(self._patience)

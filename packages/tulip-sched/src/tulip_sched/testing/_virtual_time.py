@@ -26,7 +26,8 @@ def virtual_time(
     Returns:
         For ``as``: the thread's context, whose loop jumps to its next deadline whenever nothing
         is ready. Real descriptors are served before any jump, and functions in threads
-        (`call_in_thread`) are waited for: meanwhile time stands still.
+        (`call_in_thread`) are waited for: meanwhile time stands still, unless they wait for a
+        task themselves (`call_from_thread`); so it does while a `Portal` is open.
 
     Raises:
         LeakError: At the end of the block: something was left behind. Not if the block fails.
@@ -36,6 +37,6 @@ def virtual_time(
     clock = VirtualClock() if clock is None else clock
     pollster = JumpingPollster(clock, patience)
     arrange = None if seed is None else RandomOrder(seed)
-    loop = pollster.loop = EventLoop(pollster, clock, arrange=arrange)
-    with checked(Context(loop)) as context:
+    pollster.context = Context(EventLoop(pollster, clock, arrange=arrange))
+    with checked(pollster.context) as context:
         yield context
