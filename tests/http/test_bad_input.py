@@ -120,8 +120,9 @@ async def test_an_address_that_never_answers() -> None:
             fillers.append(filler)
         await sleep(0.05)
         async with Client(timeout=0.1) as client:
-            with pytest.raises((ConnectTimeout, TotalTimeout), match=str(address[1])):
+            with pytest.raises((ConnectTimeout, TotalTimeout), match=str(address[1])) as caught:
                 await client.get(f"http://127.0.0.1:{address[1]}/")
+            assert caught.value.phase == "connect"
         for filler in fillers:
             filler.close()
 

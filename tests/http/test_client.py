@@ -385,6 +385,9 @@ async def test_waiting_for_a_connection_ends() -> None:
             await client.get(server.url("/quick"))
         assert caught.value.request is not None
         assert caught.value.safe_to_repeat
+        with pytest.raises(TotalTimeout, match=r"within 0.05 s: 1 are open") as late:
+            await client.get(server.url("/quick"), timeout=Timeout(total=0.05))
+        assert late.value.phase == "pool"
         assert (await slow).status_code == 200
         assert (await client.get(server.url("/quick"))).text == "hello\n"
     await server.stop()
@@ -491,8 +494,9 @@ async def test_timeouts() -> None:
         # As long as something comes, the limit of silence does not count; the total one does.
         path = "/large?bytes=655360&seconds=0.6"
         assert len((await client.get(server.url(path))).content) == 655_360
-        with pytest.raises(TotalTimeout, match=r"longer than 0\.2 s in all"):
+        with pytest.raises(TotalTimeout, match=r"longer than 0\.2 s in all") as late:
             await client.get(server.url(path), timeout=Timeout(read=1, total=0.2))
+        assert late.value.phase == "read"
         with pytest.raises(ReadTimeout):
             async with client.stream("GET", server.url("/large?seconds=900")) as response:
                 await response.read()

@@ -78,8 +78,9 @@ def test_a_body_may_take_its_time() -> None:
 
 
 def test_a_body_takes_no_longer_than_the_total() -> None:
-    with pytest.raises(TotalTimeout, match="longer than 12 s in all"):
+    with pytest.raises(TotalTimeout, match="longer than 12 s in all") as caught:
         put(Step.HANG, content=pieces(5.0), timeout=Timeout(write=1, read=1, total=12))
+    assert caught.value.phase == "write"
 
 
 def test_a_piece_that_is_not_taken_is_too_slow() -> None:

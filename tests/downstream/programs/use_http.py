@@ -41,6 +41,8 @@ from tulip_http import (
     PoolTimeout,
     ProtocolError,
     Queue,
+    QueueEmpty,
+    QueueFull,
     QueueShutDown,
     ReadError,
     ReadTimeout,
@@ -229,6 +231,7 @@ def check_the_family() -> None:
         (StreamError, (StreamClosed, StreamConsumed)),
         (RequestError, (TransportError, DecodingError, ClientClosed)),
         (HTTPError, (RequestError, StreamError, InvalidURL)),
+        (Exception, (QueueEmpty, QueueFull)),
     ]
     for family, members in families:
         assert all(issubclass(member, family) for member in members)

@@ -44,6 +44,8 @@ from tulip_net import (
     Portal,
     ProxyError,
     Queue,
+    QueueEmpty,
+    QueueFull,
     QueueShutDown,
     ResolveError,
     Resolver,
@@ -392,11 +394,26 @@ def use_what_lies_below() -> Gen[list[int]]:
     return numbers
 
 
+def fill_a_queue() -> None:
+    """Put and take without waiting, and be told when that cannot be."""
+    queue: Queue[int] = Queue(1)
+    queue.put_nowait(1)
+    try:
+        queue.put_nowait(2)
+    except QueueFull:
+        assert_type(queue.get_nowait(), int)
+    try:
+        queue.get_nowait()
+    except QueueEmpty:
+        pass
+
+
 async def share_between_tasks() -> list[int]:
     """Hand numbers from one task to another, one at a time, and back from a thread."""
     queue: Queue[int] = Queue(1)
     lock, slots, started = Lock(), Semaphore(1), Event()
     seen: list[int] = []
+    fill_a_queue()
 
     async def consume() -> None:
         started.set()

@@ -30,7 +30,7 @@ Every message names the values. Every error pickles: a message first, the rest a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from tulip_http._request import Request
@@ -47,7 +47,7 @@ class HTTPError(Exception):
         phase: Where it happened: "request", "pool", "connect", "write", "read" or "response".
     """
 
-    phase: ClassVar[str] = "request"
+    phase: str = "request"
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -161,9 +161,11 @@ class ReadTimeout(TimeoutException):
 
 @final
 class TotalTimeout(TimeoutException):
-    """The call as a whole took longer than its limit."""
+    """The call as a whole took longer than its limit; ``phase`` says how far it had come."""
 
-    phase = "read"
+    def __init__(self, message: str, *, phase: str = "request") -> None:
+        super().__init__(message)
+        self.phase = phase
 
 
 class NetworkError(TransportError):

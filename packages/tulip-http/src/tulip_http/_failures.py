@@ -51,7 +51,8 @@ def timeout_error(
 ) -> TimeoutException:
     """Return the error for a connection whose time was up."""
     if in_all:
-        return TotalTimeout(f"{where} took longer than {timeout.total:g} s in all")
+        phase = "read" if reading else "write"
+        return TotalTimeout(f"{where} took longer than {timeout.total:g} s in all", phase=phase)
     if slow is not None:
         return ReadTimeout(f"{where}: the server sent {slow}")
     if reading:

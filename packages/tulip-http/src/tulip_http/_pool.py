@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import OrderedDict, deque
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 from tulip_http._connection import Connection
@@ -34,6 +35,8 @@ from tulip_net import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tulip_http._alarm import Clock, Timer
     from tulip_http._errors import TimeoutException
     from tulip_http._limits import Limits
@@ -377,11 +380,13 @@ class Pool:
 
     def _time_for(
         self, seconds: float | None, ends: float, late: type[TimeoutException]
-    ) -> tuple[float, type[TimeoutException]]:
+    ) -> tuple[float, Callable[[str], TimeoutException]]:
         """Return how long a phase may take, and the error if it takes longer."""
         assert self._loop is not None
         left = max(0.0, ends - self._loop.time())
-        return (left, TotalTimeout) if seconds is None or left < seconds else (seconds, late)
+        if seconds is None or left < seconds:
+            return left, partial(TotalTimeout, phase=late.phase)
+        return seconds, late
 
     def __del__(self) -> None:
         """Close what a client that was never closed has left."""
