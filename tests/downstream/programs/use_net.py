@@ -404,8 +404,8 @@ def fill_a_queue() -> None:
         assert_type(queue.get_nowait(), int)
     try:
         queue.get_nowait()
-    except QueueEmpty:
-        pass
+    except QueueEmpty as error:
+        assert_type(error, QueueEmpty)
 
 
 async def share_between_tasks() -> list[int]:
