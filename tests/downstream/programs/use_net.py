@@ -207,6 +207,7 @@ async def connect_step_by_step() -> int:
     assert_type(theirs, SocketTransport)
     await ours.send(memoryview(b"da"), bytearray(b"ta"))
     assert_type(ours.send_nowait(b""), int)
+    assert_type(ours.disturbed, bool)
     with tempfile.TemporaryFile() as file:
         file.write(b"from a file")
         assert_type(await ours.send_file(file, 5, count=0), int)

@@ -148,10 +148,9 @@ class Watch:
 
     def _begin_to_read(self, task: "Task[Any] | None") -> "Task[Any]":
         """Give this task the reader's place, with a registration that counts."""
-        reader = self._reader
-        busy = reader is not None and reader._undo is self._undo
-        if busy or task is None or get_ident() != self._thread:
-            raise self._refusal(reader if busy else None, "read")
+        holder = self._waiting_reader()
+        if holder is not None or task is None or get_ident() != self._thread:
+            raise self._refusal(holder, "read")
         if not self._reading:
             self._register_reader()
         elif self._parked_r:
@@ -195,10 +194,8 @@ class Watch:
             self._loop.parked -= self._parked_r + self._parked_w
             self._loop.forget(fd)
             self._reading = self._writing = self._parked_r = self._parked_w = False
-        reader, writer = self._reader, self._writer
-        if reader is not None and reader._undo is not self._undo:
-            reader = None  # it runs, or ended: it waits no more, but must not find its place kept
-        self._reader = self._writer = None
+        reader, writer = self._waiting_reader(), self._writer
+        self._reader = self._writer = None  # also for one that runs: its place is not kept
         self._undo = _forgotten
         if reader is not None or writer is not None:
             self._tell_those_who_wait(fd, reader, writer)
