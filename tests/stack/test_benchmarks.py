@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,6 +17,7 @@ import pytest
 
 from benchmarks import __main__ as command_line
 from benchmarks import goals
+from benchmarks.echo import load as echo_load
 from benchmarks.harness import compare, machine, processes, publish, rounds, tables
 from benchmarks.harness.chart import chart
 from benchmarks.harness.meter import Exactly, Meter, Sample
@@ -270,6 +272,16 @@ def test_every_competitor_has_its_file(name: str) -> None:
 def test_a_program_is_a_module_or_a_function_in_it() -> None:
     assert load("json") is json
     assert load("json:dumps") is json.dumps
+
+
+def test_the_load_waits_in_the_kernel_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeout of Python's would put a `poll` before each of its calls (seen with strace)."""
+    monkeypatch.setattr(echo_load, "PATIENCE", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (connection,) = echo_load.connect(silent.getsockname()[1], 1, None)
+        assert connection.gettimeout() is None
+        with connection, pytest.raises(BlockingIOError):
+            echo_load.Line(connection, 1024).receive()
 
 
 # A round of each part: the floor, ourselves, and what comes with Python.
