@@ -38,6 +38,9 @@ def refusal(conversation: Conversation, answers: bytes) -> Refusal:
         b"HTTP/1.0 200 \r\nVia: a\r\nX: b\r\n\r\n",
         b"HTTP/1.1 204\r\nA: \n\r\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 OK\nVia: a\n\n",
+        b"HTTP/1.0 200 OK\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\n",
     ],
 )
 def test_connect_takes_the_head_and_nothing_that_follows(head: bytes) -> None:

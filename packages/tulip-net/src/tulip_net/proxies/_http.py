@@ -1,7 +1,8 @@
 """HTTP proxies that open tunnels.
 
-Source: RFC 9110 section 9.3.6 (CONNECT), section 15.2 (interim answers); RFC 9112 section 3.2.3
-(the request's form) and section 4 (the status line); RFC 7617 (Basic credentials).
+Source: RFC 9110 section 9.3.6 (CONNECT), section 15.2 (interim answers); RFC 9112 section 2.2
+(lines that end with LF alone), section 3.2.3 (the request's form) and section 4 (the status line);
+RFC 7617 (Basic credentials).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ __all__ = ["HttpProxy", "connect_tunnel"]
 LONGEST_HEAD: Final = 65536
 """Bytes; what servers commonly allow for a whole head."""
 
-END = b"\r\n\r\n"
-STATUS_LINE = rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r\n"
+ENDS = b"\n\r\n", b"\n\n"
+STATUS_LINE = rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n"
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.1, token
 
 
@@ -95,14 +96,13 @@ def connect_tunnel(host: str, port: int, fields: bytes = b"") -> Conversation:
 def _read_head(request: bytes) -> Generator[tuple[bytes, int], bytes, bytes]:
     """Send the request, and return everything up to the empty line, and not a byte more."""
     head = b""
-    while not head.endswith(END):
+    while not head.endswith(ENDS):
         if len(head) > LONGEST_HEAD:
             raise Refusal(f"it answered with a head of more than {LONGEST_HEAD} bytes")
         if head[:7] != b"HTTP/1."[: len(head)]:
             raise Refusal(f"it answered {head[:60]!r}, which is not HTTP")
-        # As many as are missing if what came last is a part of the end already.
-        missing = next(count for count in (1, 2, 3, 4) if head.endswith(END[: 4 - count]))
-        head += yield request, missing
+        # As many as are missing at least, if what came last is a part of the end already.
+        head += yield request, 1 if head.endswith((b"\n", b"\n\r")) else 2
         request = b""
     return head
 
