@@ -229,6 +229,20 @@ def test_a_cancelled_connect_leaves_no_socket() -> None:
         run(main(port))
 
 
+@pytest.mark.parametrize("port_count", [1, 2])
+def test_a_delay_that_cannot_be_is_refused_before_anything_is_tried(port_count: int) -> None:
+    asked: list[str] = []
+
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        asked.append(host)
+        return await addresses(*[1] * port_count)(host, port, family=family)
+
+    with pytest.raises(ValueError, match="attempt_delay must be at least 0 seconds, got -1"):
+        run(create_connection("x", 80, resolver=resolve, attempt_delay=-1))
+    assert not asked
+
+
 def test_a_failure_starts_the_next_attempt_at_once() -> None:
     @coroutine
     def main() -> Gen[int]:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -300,5 +301,30 @@ def test_a_full_server_that_is_closed_does_not_wait_for_its_handlers(
             assert await clients[0].recv(1) == b""
         for client in clients:
             client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "wrong,error",
+    [
+        ({"grace": -1}, ValueError),
+        ({"grace": "10"}, TypeError),
+        ({"handshake_timeout": float("nan")}, ValueError),
+        ({"max_connections": 0}, ValueError),
+    ],
+    ids=str,
+)
+def test_a_limit_that_cannot_be_is_refused_at_once(
+    wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    """And not by the first connection, or when the server is to stop, weeks later."""
+
+    async def main() -> None:
+        [(name, value)] = wrong.items()
+        with await listen("127.0.0.1") as listener, fail_after(5):
+            with pytest.raises(error, match=f"{name} must be .* got {value!r}"):
+                await serve(echo, listener, **wrong)
+            assert not listener.closed, "it is still the caller's"
 
     run(main())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tulip_net._errors import NetError
 from tulip_net._listener import Listener
 from tulip_net._log import logger
+from tulip_net._seconds import check_seconds
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls import start_tls
@@ -68,10 +69,18 @@ def serve(
             cancelled. ``None``: no limit.
         handshake_timeout: Seconds that a TLS handshake may take; ``None``: no limit.
 
+    Raises:
+        ValueError: A limit is negative, or ``max_connections`` is 0. The listeners are left open.
+        TypeError: A limit is no number; likewise.
+        BusyError: Another task is accepting on ``listener``.
+        OSError: A listening socket failed.
+
     Cancelling cancels the handlers at once and waits for their ends.
     """
     if max_connections is not None and max_connections < 1:
         raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+    check_seconds("grace", grace)
+    check_seconds("handshake_timeout", handshake_timeout)
     server = _Server(handler, ssl, handshake_timeout)
     if more:
         listener = Listener._joining((listener, *more))
