@@ -10,6 +10,7 @@ import pytest
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BufferedReader,
+    BusyError,
     Gen,
     Listener,
     SocketTransport,
@@ -326,5 +327,23 @@ def test_a_limit_that_cannot_be_is_refused_at_once(
             with pytest.raises(error, match=f"{name} must be .* got {value!r}"):
                 await serve(echo, listener, **wrong)
             assert not listener.closed, "it is still the caller's"
+
+    run(main())
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_second_server_at_one_listener_is_refused_and_the_first_is_unharmed(
+    several: bool,
+) -> None:
+    async def main() -> None:
+        listener, another = await listen("127.0.0.1"), await listen("127.0.0.1")
+        server = create_task(serve(echo, listener))
+        await sleep(0.001)
+        with fail_after(5), pytest.raises(BusyError):
+            await serve(echo, *([another] if several else []), listener)
+        await is_served(await create_transport("127.0.0.1", listener.port))
+        listener.close()
+        another.close()
+        await server
 
     run(main())

@@ -172,8 +172,7 @@ class Listener(Closable):
         """Stop listening; connections the kernel holds ready are reset. Idempotent."""
         for door in self._doors:
             door.close()
-        for knock in self._knocks.values():
-            knock.cancel()
+        self._leave_doors()
         self._ready.extend(self._doors)  # whoever accepts runs into a closed socket
 
     def _try(self, door: _Door) -> SocketTransport | None:
@@ -215,7 +214,14 @@ class Listener(Closable):
         for door in self._doors:
             if door not in self._knocks and not door.closed:
                 self._knocks[door] = create_task(self._wait_at(door), f"listen on {door!r}")
-        yield from wait_any(self._knocks.values())
+        for knock in (yield from wait_any(self._knocks.values())):
+            if isinstance(knock.exception(), BusyError):  # somebody else waits at this door
+                self._leave_doors()
+                knock.result()  # raises it
+
+    def _leave_doors(self) -> None:
+        for knock in self._knocks.values():
+            knock.cancel()
 
     @coroutine
     def _wait_at(self, door: _Door) -> Gen[None]:

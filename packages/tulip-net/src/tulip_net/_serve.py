@@ -15,6 +15,7 @@ from tulip_net._transport import Transport
 from tulip_net.tls import start_tls
 from tulip_sched import (
     AnyCoroutine,
+    BusyError,
     ClosedError,
     Gen,
     Task,
@@ -72,7 +73,7 @@ def serve(
     Raises:
         ValueError: A limit is negative, or ``max_connections`` is 0. The listeners are left open.
         TypeError: A limit is no number; likewise.
-        BusyError: Another task is accepting on ``listener``.
+        BusyError: Another task accepts on one of the listeners, which are left open.
         OSError: A listening socket failed.
 
     Cancelling cancels the handlers at once and waits for their ends.
@@ -81,6 +82,7 @@ def serve(
         raise ValueError(f"max_connections must be at least 1, got {max_connections}")
     check_seconds("grace", grace)
     check_seconds("handshake_timeout", handshake_timeout)
+    ours = True  # and not another server's
     server = _Server(handler, ssl, handshake_timeout)
     if more:
         listener = Listener._joining((listener, *more))
@@ -97,8 +99,12 @@ def serve(
     except ClosedError:
         with move_on_after(grace):
             yield from wait_all(list(server.tasks.values()))
+    except BusyError:
+        ours = False
+        raise
     finally:
-        listener.close()
+        if ours:
+            listener.close()
         yield from server.stop()
 
 
