@@ -1,7 +1,7 @@
 """Time limits that a caller gives, looked at before anything begins.
 
-A limit is used late: that of a goodbye when a connection ends, that of a server's stop weeks after its
-start. A mistake must not wait for that moment.
+A limit is used late: that of a goodbye when a connection ends, that of a server's stop weeks after
+its start. A mistake must not wait for that moment.
 """
 
 from __future__ import annotations

@@ -78,10 +78,7 @@ def serve(
 
     Cancelling cancels the handlers at once and waits for their ends.
     """
-    if max_connections is not None and max_connections < 1:
-        raise ValueError(f"max_connections must be at least 1, got {max_connections}")
-    check_seconds("grace", grace)
-    check_seconds("handshake_timeout", handshake_timeout)
+    _check_limits(max_connections, grace, handshake_timeout)
     ours = True  # and not another server's
     server = _Server(handler, ssl, handshake_timeout)
     if more:
@@ -106,6 +103,15 @@ def serve(
         if ours:
             listener.close()
         yield from server.stop()
+
+
+def _check_limits(
+    max_connections: int | None, grace: float | None, handshake_timeout: float | None
+) -> None:
+    if max_connections is not None and max_connections < 1:
+        raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+    check_seconds("grace", grace)
+    check_seconds("handshake_timeout", handshake_timeout)
 
 
 class _Server:
