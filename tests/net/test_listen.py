@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BusyError,
@@ -31,12 +32,6 @@ from tulip_net import (
     serve,
     sleep,
 )
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
 
 
 def client(listener: Listener) -> socket.socket:

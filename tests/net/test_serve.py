@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.net.echoing import echo, is_served
 from tests.opponents.certificates import Certificates
 from tulip_net import (
-    BufferedReader,
     BusyError,
     Gen,
     Listener,
@@ -30,21 +30,6 @@ from tulip_net import (
 )
 
 LOOPBACK = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
-
-
-@coroutine
-def is_served(transport: Transport) -> Gen[None]:
-    """Have one message echoed, and leave."""
-    with fail_after(5):
-        yield from transport.send(b"hello")
-        assert (yield from BufferedReader(transport).readexactly(5)) == b"hello"
-        yield from transport.aclose()
 
 
 def test_several_addresses_share_a_port() -> None:
