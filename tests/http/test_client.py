@@ -10,11 +10,13 @@ from embedded_server import Certificates, EmbeddedServer, start_server
 
 from tests.http.running import Script, eventually, in_loop, in_virtual_time
 from tulip_http import (
+    URL,
     Client,
     ClientClosed,
     Coroutine,
     Gen,
     HTTPStatusError,
+    InvalidURL,
     Limits,
     PoolTimeout,
     ReadTimeout,
@@ -144,6 +146,17 @@ async def test_what_a_request_carries() -> None:
         response = await client.get("/echo", headers={"Host": "other.example"})
         assert "host: other.example" in response.text.splitlines()
     await server.stop()
+
+
+def test_a_base_url_that_is_set_later_may_be_text_and_must_be_a_url() -> None:
+    with Client() as client:
+        client.base_url = "http://h/api"
+        assert isinstance(client.base_url, URL)
+        assert client.build_request("GET", "/users").url == "http://h/api/users"
+        with pytest.raises(InvalidURL):
+            client.base_url = "no URL"
+        client.base_url = None
+        assert client.base_url is None
 
 
 @in_loop
