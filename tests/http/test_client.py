@@ -522,8 +522,8 @@ def test_timeouts_and_limits_are_checked() -> None:
         Timeout(read=-1)
     with pytest.raises(TypeError, match="'5'"):
         Client(timeout="5")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="the limit max_connections must be at least 1, got 0"):
-        Limits(max_connections=0)
+    with pytest.raises(TypeError, match="the connect timeout must be seconds or None, got '5'"):
+        Timeout(connect="5")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 0 seconds, got nan"):
         Timeout(float("nan"))
     # As in httpx: a number by itself is for all of them.
@@ -539,6 +539,21 @@ def test_timeouts_and_limits_are_checked() -> None:
     assert client.build_request("GET", "http://h/").headers == {"A": "b"}
     assert Timeout.of(5) == Timeout(connect=5, read=5, write=5, pool=5, total=5)
     assert Timeout.of(None) == Timeout(connect=None, read=None, write=None, pool=None, total=None)
+
+
+@pytest.mark.parametrize(
+    "name,value,told",
+    [
+        ("max_connections", 0, "at least 1, got 0"),
+        ("max_head_bytes", 0, "at least 1, got 0"),
+        ("max_connections", "5", "a number or None, got '5'"),
+        ("slow_seconds", None, "a number, got None"),
+        ("max_head_bytes", None, "a number, got None"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(name: str, value: Any, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"the limit {name} must be {told}"):
+        Limits(**{name: value})
 
 
 def test_two_threads_two_loops() -> None:
