@@ -551,7 +551,7 @@ def test_timeouts_and_limits_are_checked() -> None:
         ("max_head_bytes", None, "a number, got None"),
     ],
 )
-def test_a_limit_that_is_none_is_named(name: str, value: Any, told: str) -> None:
+def test_a_limit_that_cannot_be_is_named(name: str, value: Any, told: str) -> None:
     with pytest.raises((TypeError, ValueError), match=f"the limit {name} must be {told}"):
         Limits(**{name: value})
 

@@ -85,15 +85,17 @@ class Listener(Closable):
         # Where somebody may be at the door. All of them at first: trying is cheap.
         self._ready = deque(doors)
         self._knocks: dict[_Door, Task[None]] = {}
+        self._owns = True
         self._accepting = False
         self._exhausted = False
         self._alone = 0  # so many connections are taken to come alone; see ALONE
 
     @classmethod
     def _joining(cls, listeners: Iterable[Listener]) -> Listener:
-        """Return a listener on the sockets of others, which stay theirs to close as well."""
+        """Return a listener on the sockets of others, which stay theirs: dropped, it closes none."""
         joined = cls.__new__(cls)
         joined._watch_over([door for each in listeners for door in each._doors])
+        joined._owns = False
         return joined
 
     @property
@@ -239,7 +241,7 @@ class Listener(Closable):
 
     def __del__(self) -> None:
         doors: list[_Door] = getattr(self, "_doors", [])
-        if doors and not self.closed:
+        if doors and self._owns and not self.closed:
             text = f"{self!r} was dropped without a close"
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
             self.close()
