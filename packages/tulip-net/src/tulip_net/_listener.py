@@ -92,7 +92,7 @@ class Listener(Closable):
 
     @classmethod
     def _joining(cls, listeners: Iterable[Listener]) -> Listener:
-        """Return a listener on the sockets of others, which stay theirs: dropped, it closes none."""
+        """Return a listener on the sockets of others, which stay theirs if it is dropped."""
         joined = cls.__new__(cls)
         joined._watch_over([door for each in listeners for door in each._doors])
         joined._owns = False
