@@ -265,8 +265,9 @@ async def test_iterates_over_what_is_read() -> None:
             assert [chunk async for chunk in each.iter_raw(14)] == [b"line 0\nline 1\n"]
             assert [text async for text in each.iter_text()] == ["line 0\nline 1\n"]
             assert [line async for line in each.iter_lines()] == ["line 0", "line 1"]
-            with pytest.raises(ValueError, match="at least 1 byte, got 0"):
-                assert not [chunk async for chunk in each.iter_raw(0)]
+            for iterate in (each.iter_bytes, each.iter_raw):
+                with pytest.raises(ValueError, match="at least 1 byte, got 0"):
+                    iterate(0)  # and not when somebody asks for the first piece
         async with client.stream("GET", server.url("/chunked?count=2")) as streamed:
             assert [chunk async for chunk in streamed.iter_bytes(10)] == [b"line 0\nlin", b"e 1\n"]
             assert [chunk async for chunk in streamed.iter_bytes(10)] == []  # nobody kept it
