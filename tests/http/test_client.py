@@ -38,7 +38,7 @@ from tulip_http.bodies._decode import accepted_codings
 
 @in_loop
 @coroutine
-def test_yield_from() -> Gen[None]:
+def test_the_client_works_under_yield_from() -> Gen[None]:
     server = yield from start_server()
     with Client() as client:
         response = yield from client.get(server.url("/quick"))
@@ -53,7 +53,7 @@ def test_yield_from() -> Gen[None]:
 
 
 @in_loop
-async def test_await() -> None:
+async def test_the_client_works_under_await() -> None:
     server = await start_server()
     async with Client() as client:
         response = await client.get(server.url("/quick"))
@@ -107,7 +107,7 @@ def test_a_client_survives_its_event_loop() -> None:
 
 @pytest.mark.parametrize("method", ["get", "options", "post", "put", "patch", "delete", "head"])
 @in_loop
-async def test_methods(method: str) -> None:
+async def test_each_method_sends_its_own_name(method: str) -> None:
     server = await start_server()
     async with Client() as client:
         call: Any = getattr(client, method)
@@ -180,7 +180,7 @@ async def test_base_url_is_put_before() -> None:
     ],
 )
 @in_loop
-async def test_bodies(path: str, body: bytes | None) -> None:
+async def test_a_body_of_each_framing_is_whole_again_and_again(path: str, body: bytes | None) -> None:
     server = await start_server()
     async with Client() as client:
         for _ in range(3):
@@ -284,7 +284,7 @@ async def test_iterates_over_what_is_read() -> None:
     ],
 )
 @in_loop
-async def test_text(announced: str, encoding: str, text: str) -> None:
+async def test_text_is_in_the_announced_encoding_or_the_one_set(announced: str, encoding: str, text: str) -> None:
     script = f"HTTP/1.1 200 OK\r\nContent-Type: {announced}\r\n\r\n".encode() + b"\xfc"
     async with Script(script) as server, Client() as client:
         response = await client.get(server.url())
@@ -327,7 +327,7 @@ async def test_an_interim_answer_is_not_the_answer() -> None:
 
 
 @in_loop
-async def test_tls() -> None:
+async def test_tls_connections_are_kept_and_verified_unless_told_otherwise() -> None:
     certificates = Certificates()
     server = await start_server(certificates.server_context())
     async with Client(tls=certificates.client_context()) as client:
@@ -498,7 +498,7 @@ async def test_closing_ends_what_is_under_way() -> None:
 
 
 @in_virtual_time
-async def test_timeouts() -> None:
+async def test_each_phase_has_its_own_timeout_and_error() -> None:
     server = await start_server()
     async with Client(timeout=Timeout(read=0.3)) as client:
         with pytest.raises(ReadTimeout, match=r"/never.*sent nothing for 0\.3 s") as caught:

@@ -366,7 +366,7 @@ def test_ten_thousand_addresses_are_not_tried_by_one_who_was_cancelled() -> None
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_create_transport(certificates: Certificates, tls: bool) -> None:
+def test_create_transport_connects_plain_or_over_tls(certificates: Certificates, tls: bool) -> None:
     async def main() -> None:
         listener = await listen("localhost")
         server = create_task(
