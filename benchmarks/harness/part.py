@@ -37,7 +37,7 @@ class Case:
     Attributes:
         name: Short, unique in its part, for the command line and the JSON.
         title: For people.
-        unit: What a figure is in: "ns", "us", "ms" (of nanoseconds measured), "bytes", "per s".
+        unit: What a figure is shown in, one of `tables.UNITS`: "us" for example, of nanoseconds.
         per: What one unit of work is.
         higher_is_better: The direction of the figure.
     """

@@ -47,7 +47,7 @@ from tulip_http.testing import ScriptedServer
     ],
 )
 @in_loop
-async def test_urls(url: str, error: type[HTTPError], message: str) -> None:
+async def test_a_url_that_leads_nowhere_is_named(url: str, error: type[HTTPError], message: str) -> None:
     async with Client() as client:
         with pytest.raises(error, match=message) as caught:
             await client.get(url)
@@ -151,7 +151,7 @@ async def test_not_http(data: bytes) -> None:
     ],
 )
 @in_loop
-async def test_cut_short(data: bytes, message: str) -> None:
+async def test_an_answer_that_is_cut_short_is_an_error(data: bytes, message: str) -> None:
     async with Script(data) as server, Client() as client:
         with pytest.raises(RemoteProtocolError, match=message):
             await client.get(server.url())

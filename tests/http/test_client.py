@@ -10,11 +10,13 @@ from embedded_server import Certificates, EmbeddedServer, start_server
 
 from tests.http.running import Script, eventually, in_loop, in_virtual_time
 from tulip_http import (
+    URL,
     Client,
     ClientClosed,
     Coroutine,
     Gen,
     HTTPStatusError,
+    InvalidURL,
     Limits,
     PoolTimeout,
     ReadTimeout,
@@ -36,7 +38,7 @@ from tulip_http.bodies._decode import accepted_codings
 
 @in_loop
 @coroutine
-def test_yield_from() -> Gen[None]:
+def test_the_client_works_under_yield_from() -> Gen[None]:
     server = yield from start_server()
     with Client() as client:
         response = yield from client.get(server.url("/quick"))
@@ -51,7 +53,7 @@ def test_yield_from() -> Gen[None]:
 
 
 @in_loop
-async def test_await() -> None:
+async def test_the_client_works_under_await() -> None:
     server = await start_server()
     async with Client() as client:
         response = await client.get(server.url("/quick"))
@@ -105,7 +107,7 @@ def test_a_client_survives_its_event_loop() -> None:
 
 @pytest.mark.parametrize("method", ["get", "options", "post", "put", "patch", "delete", "head"])
 @in_loop
-async def test_methods(method: str) -> None:
+async def test_each_method_sends_its_own_name(method: str) -> None:
     server = await start_server()
     async with Client() as client:
         call: Any = getattr(client, method)
@@ -146,6 +148,17 @@ async def test_what_a_request_carries() -> None:
     await server.stop()
 
 
+def test_a_base_url_that_is_set_later_may_be_text_and_must_be_a_url() -> None:
+    with Client() as client:
+        client.base_url = "http://h/api"
+        assert isinstance(client.base_url, URL)
+        assert client.build_request("GET", "/users").url == "http://h/api/users"
+        with pytest.raises(InvalidURL):
+            client.base_url = "no URL"
+        client.base_url = None
+        assert client.base_url is None
+
+
 @in_loop
 async def test_base_url_is_put_before() -> None:
     client = Client(base_url="http://h/api/")
@@ -167,7 +180,7 @@ async def test_base_url_is_put_before() -> None:
     ],
 )
 @in_loop
-async def test_bodies(path: str, body: bytes | None) -> None:
+async def test_a_body_of_each_framing_is_whole_again_and_again(path: str, body: bytes | None) -> None:
     server = await start_server()
     async with Client() as client:
         for _ in range(3):
@@ -252,8 +265,9 @@ async def test_iterates_over_what_is_read() -> None:
             assert [chunk async for chunk in each.iter_raw(14)] == [b"line 0\nline 1\n"]
             assert [text async for text in each.iter_text()] == ["line 0\nline 1\n"]
             assert [line async for line in each.iter_lines()] == ["line 0", "line 1"]
-            with pytest.raises(ValueError, match="at least 1 byte, got 0"):
-                assert not [chunk async for chunk in each.iter_raw(0)]
+            for iterate in (each.iter_bytes, each.iter_raw):
+                with pytest.raises(ValueError, match="at least 1 byte, got 0"):
+                    iterate(0)  # and not when somebody asks for the first piece
         async with client.stream("GET", server.url("/chunked?count=2")) as streamed:
             assert [chunk async for chunk in streamed.iter_bytes(10)] == [b"line 0\nlin", b"e 1\n"]
             assert [chunk async for chunk in streamed.iter_bytes(10)] == []  # nobody kept it
@@ -270,7 +284,7 @@ async def test_iterates_over_what_is_read() -> None:
     ],
 )
 @in_loop
-async def test_text(announced: str, encoding: str, text: str) -> None:
+async def test_text_is_in_the_announced_encoding_or_the_one_set(announced: str, encoding: str, text: str) -> None:
     script = f"HTTP/1.1 200 OK\r\nContent-Type: {announced}\r\n\r\n".encode() + b"\xfc"
     async with Script(script) as server, Client() as client:
         response = await client.get(server.url())
@@ -313,7 +327,7 @@ async def test_an_interim_answer_is_not_the_answer() -> None:
 
 
 @in_loop
-async def test_tls() -> None:
+async def test_tls_connections_are_kept_and_verified_unless_told_otherwise() -> None:
     certificates = Certificates()
     server = await start_server(certificates.server_context())
     async with Client(tls=certificates.client_context()) as client:
@@ -484,7 +498,7 @@ async def test_closing_ends_what_is_under_way() -> None:
 
 
 @in_virtual_time
-async def test_timeouts() -> None:
+async def test_each_phase_has_its_own_timeout_and_error() -> None:
     server = await start_server()
     async with Client(timeout=Timeout(read=0.3)) as client:
         with pytest.raises(ReadTimeout, match=r"/never.*sent nothing for 0\.3 s") as caught:
@@ -509,8 +523,8 @@ def test_timeouts_and_limits_are_checked() -> None:
         Timeout(read=-1)
     with pytest.raises(TypeError, match="'5'"):
         Client(timeout="5")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="the limit max_connections must be at least 1, got 0"):
-        Limits(max_connections=0)
+    with pytest.raises(TypeError, match="the connect timeout must be seconds or None, got '5'"):
+        Timeout(connect="5")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 0 seconds, got nan"):
         Timeout(float("nan"))
     # As in httpx: a number by itself is for all of them.
@@ -526,6 +540,21 @@ def test_timeouts_and_limits_are_checked() -> None:
     assert client.build_request("GET", "http://h/").headers == {"A": "b"}
     assert Timeout.of(5) == Timeout(connect=5, read=5, write=5, pool=5, total=5)
     assert Timeout.of(None) == Timeout(connect=None, read=None, write=None, pool=None, total=None)
+
+
+@pytest.mark.parametrize(
+    "name,value,told",
+    [
+        ("max_connections", 0, "at least 1, got 0"),
+        ("max_head_bytes", 0, "at least 1, got 0"),
+        ("max_connections", "5", "a number or None, got '5'"),
+        ("slow_seconds", None, "a number, got None"),
+        ("max_head_bytes", None, "a number, got None"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_named(name: str, value: Any, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"the limit {name} must be {told}"):
+        Limits(**{name: value})
 
 
 def test_two_threads_two_loops() -> None:

@@ -177,6 +177,6 @@ def test_keeps_credentials_out_of_its_repr() -> None:
     )
 
 
-def test_pickles() -> None:
+def test_headers_pickle() -> None:
     headers = Headers([("B", "1"), ("a", "2")])
     assert pickle.loads(pickle.dumps(headers)).multi_items() == headers.multi_items()

@@ -28,7 +28,7 @@ from tulip_http._request import Request
         ({"json": 0, "headers": {"content-type": "text/x"}}, b"0", "text/x"),
     ],
 )
-def test_bodies(options: dict[str, Any], body: bytes | None, media_type: str | None) -> None:
+def test_what_is_given_becomes_a_body_with_its_length_and_type(options: dict[str, Any], body: bytes | None, media_type: str | None) -> None:
     request = Request("POST", "http://h/", **options)
     assert request.content == body
     assert request.headers["content-length"] == str(len(body or b""))
@@ -79,7 +79,7 @@ def test_no_length_where_none_is_expected() -> None:
         ({}, "/?a"),
     ],
 )
-def test_params(params: Any, target: str) -> None:
+def test_params_are_added_to_the_query(params: Any, target: str) -> None:
     assert Request("GET", "http://h/?a", params=params).url.target == target
 
 
@@ -104,7 +104,7 @@ def test_the_length_cannot_be_a_lie(method: str, headers: Any, content: bytes | 
         Request(method, "http://h/", headers=headers, content=content)
 
 
-def test_pickles() -> None:
+def test_a_request_pickles() -> None:
     request = Request("post", "http://h/", json={"a": 1})
     copy = pickle.loads(pickle.dumps(request))
     assert (copy.method, copy.url, copy.content) == ("POST", "http://h/", b'{"a":1}')

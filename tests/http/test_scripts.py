@@ -9,7 +9,7 @@ from tulip_http import CertificateError, ConnectError, Limits, ResponseTooLarge,
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options", "head"])
-def test_each_method(nginx: Nginx, method: str) -> None:
+def test_each_function_sends_its_own_method(nginx: Nginx, method: str) -> None:
     call = getattr(tulip_http, method)
     response = call(nginx.url("/request"), headers={"X-Test": "yes"}, timeout=5)
     assert response.status_code == 200
@@ -24,7 +24,7 @@ def test_what_came_is_iterated_over_without_coroutines(nginx: Nginx) -> None:
     assert b"".join(response.iter_bytes(100)) == response.content
 
 
-def test_a_stream(nginx: Nginx) -> None:
+def test_a_stream_is_read_in_pieces_or_left(nginx: Nginx) -> None:
     with tulip_http.stream("GET", nginx.url("/medium.bin"), timeout=5) as response:
         assert response.status_code == 200
         assert sum(map(len, response.iter_bytes())) == 1 << 20

@@ -88,7 +88,7 @@ def test_each_method_keeps_its_connection(nginx: Nginx, method: str) -> None:
         assert (stats.opened, stats.exchanges, stats.idle, stats.waiting) == (1, 3, 1, 0)
 
 
-def test_streams(nginx: Nginx) -> None:
+def test_a_stream_is_read_in_every_way(nginx: Nginx) -> None:
     with SyncClient() as client:
         with client.stream("GET", nginx.url("/medium.bin")) as response:
             assert response.status_code == 200

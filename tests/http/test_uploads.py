@@ -66,7 +66,7 @@ async def test_a_length_that_is_given_is_kept() -> None:
 
 
 @in_loop
-async def test_files(tmp_path: Path) -> None:
+async def test_an_open_file_goes_out_from_where_it_stands(tmp_path: Path) -> None:
     server = await start_server()
     path = tmp_path / "body"
     path.write_bytes(BODY)

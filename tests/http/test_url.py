@@ -31,7 +31,7 @@ from tulip_http._url import URL, _parse_by_the_rules, _plain
         ("  http://example.org/ \n", "example.org", 80, "/"),
     ],
 )
-def test_takes_apart(text: str, host: str, port: int, target: str) -> None:
+def test_a_url_is_taken_apart_as_a_browser_does(text: str, host: str, port: int, target: str) -> None:
     url = URL(text)
     assert (url.host, url.port, url.target) == (host, port, target)
 
@@ -98,7 +98,7 @@ def test_is_a_value() -> None:
         ("", "http://example.org/a/b?x"),
     ],
 )
-def test_joins(reference: str, result: str) -> None:
+def test_a_reference_is_resolved(reference: str, result: str) -> None:
     assert URL("http://example.org/a/b?x").join(reference) == result
 
 

@@ -193,7 +193,7 @@ def test_a_body_until_the_end(data: bytes) -> None:
         assert outcome(parser)[-4:] == (b"hello", [], True, False)
 
 
-def test_trailers() -> None:
+def test_trailers_are_kept_apart_from_the_head() -> None:
     parser = parse([CHUNKED])
     assert parser.trailers == [(b"Trailer", b"yes")]
 

@@ -10,6 +10,7 @@ import ssl
 
 import pytest
 
+from tests.net.echoing import echo, is_served
 from tests.net.half_handshake import STOPS, HalfAHandshake
 from tests.opponents.certificates import Certificates
 from tulip_net import (
@@ -30,21 +31,6 @@ from tulip_net import (
     sleep,
 )
 from tulip_sched.testing import virtual_time
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
-
-
-@coroutine
-def is_served(transport: Transport) -> Gen[None]:
-    """Have one message echoed, and leave."""
-    with fail_after(5):
-        yield from transport.send(b"hello")
-        assert (yield from BufferedReader(transport).readexactly(5)) == b"hello"
-        yield from transport.aclose()
 
 
 def test_a_byte_a_second_and_the_others_are_served_at_once() -> None:

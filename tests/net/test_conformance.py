@@ -10,13 +10,13 @@ from tulip_net.testing import ENDURANCE_CHECKS, HALF_CLOSE_CHECKS, TRANSPORT_CHE
 
 @pytest.mark.parametrize("kind", WHOLE + TLS)
 @pytest.mark.parametrize("check", TRANSPORT_CHECKS, ids=lambda check: check.__name__)
-def test_transport(check: Check, kind: str, certificates: Certificates) -> None:
+def test_a_transport_conforms(check: Check, kind: str, certificates: Certificates) -> None:
     run(check(every_pair(certificates)[kind]))
 
 
 @pytest.mark.parametrize("kind", WHOLE + TLS)
 @pytest.mark.parametrize("check", HALF_CLOSE_CHECKS, ids=lambda check: check.__name__)
-def test_half_close(check: Check, kind: str, certificates: Certificates) -> None:
+def test_a_half_closed_transport_conforms(check: Check, kind: str, certificates: Certificates) -> None:
     run(check(every_pair(certificates)[kind]))
 
 
@@ -27,5 +27,5 @@ ENDURING = ["unix", "tcp", "pipes", "memory", "tls", "tls in tls"]
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDURING)
 @pytest.mark.parametrize("check", ENDURANCE_CHECKS, ids=lambda check: check.__name__)
-def test_endurance(check: Check, kind: str, certificates: Certificates) -> None:
+def test_a_transport_endures(check: Check, kind: str, certificates: Certificates) -> None:
     run(check(every_pair(certificates)[kind]))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     AddressInfo,
@@ -34,12 +35,6 @@ from tulip_net import (
     serve,
     sleep,
 )
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
 
 
 def refusing_port() -> int:
@@ -229,6 +224,20 @@ def test_a_cancelled_connect_leaves_no_socket() -> None:
         run(main(port))
 
 
+@pytest.mark.parametrize("port_count", [1, 2])
+def test_a_delay_that_cannot_be_is_refused_before_anything_is_tried(port_count: int) -> None:
+    asked: list[str] = []
+
+    @coroutine
+    async def resolve(host: str, port: int, *, family: int) -> Sequence[AddressInfo]:
+        asked.append(host)
+        return await addresses(*[1] * port_count)(host, port, family=family)
+
+    with pytest.raises(ValueError, match="attempt_delay must be at least 0 seconds, got -1"):
+        run(create_connection("x", 80, resolver=resolve, attempt_delay=-1))
+    assert not asked
+
+
 def test_a_failure_starts_the_next_attempt_at_once() -> None:
     @coroutine
     def main() -> Gen[int]:
@@ -357,7 +366,7 @@ def test_ten_thousand_addresses_are_not_tried_by_one_who_was_cancelled() -> None
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_create_transport(certificates: Certificates, tls: bool) -> None:
+def test_create_transport_connects_plain_or_over_tls(certificates: Certificates, tls: bool) -> None:
     async def main() -> None:
         listener = await listen("localhost")
         server = create_task(

@@ -7,9 +7,11 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.opponents.certificates import Certificates
 from tulip_net import (
     BusyError,
@@ -30,12 +32,6 @@ from tulip_net import (
     serve,
     sleep,
 )
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
 
 
 def client(listener: Listener) -> socket.socket:
@@ -110,6 +106,14 @@ class WithoutIpv6(socket.socket):
         if family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
         super().__init__(family, kind, proto, fileno)
+
+
+@pytest.mark.parametrize("host", [8080, b"localhost", 5.0, ["127.0.0.1", 8080]], ids=repr)
+def test_a_host_of_the_wrong_type_is_named(host: Any) -> None:
+    """The port alone, most likely."""
+    value = host[1] if isinstance(host, list) else host
+    with pytest.raises(TypeError, match=f"host must be a str.* got {value!r}"):
+        run(listen(host))
 
 
 def test_where_there_is_no_ipv6_the_other_addresses_are_listened_on(

@@ -113,7 +113,7 @@ async def read(transport: Transport, count: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", [*WORKING, *(f"{kind} by name" for kind in NAMING)])
-def test_plain(proxies: dict[str, Connector], kind: str) -> None:
+def test_bytes_go_both_ways_through_each_proxy(proxies: dict[str, Connector], kind: str) -> None:
     kind, by_name, _ = kind.partition(" by name")
     host = "localhost" if by_name else "127.0.0.1"
 

@@ -1,14 +1,17 @@
 """Serving at several addresses, in front of a crowd, and in several loops."""
 
+import gc
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.net.echoing import echo, is_served
 from tests.opponents.certificates import Certificates
 from tulip_net import (
-    BufferedReader,
+    BusyError,
     Gen,
     Listener,
     SocketTransport,
@@ -28,21 +31,6 @@ from tulip_net import (
 )
 
 LOOPBACK = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
-
-
-@coroutine
-def is_served(transport: Transport) -> Gen[None]:
-    """Have one message echoed, and leave."""
-    with fail_after(5):
-        yield from transport.send(b"hello")
-        assert (yield from BufferedReader(transport).readexactly(5)) == b"hello"
-        yield from transport.aclose()
 
 
 def test_several_addresses_share_a_port() -> None:
@@ -300,5 +288,49 @@ def test_a_full_server_that_is_closed_does_not_wait_for_its_handlers(
             assert await clients[0].recv(1) == b""
         for client in clients:
             client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "wrong,error",
+    [
+        ({"grace": -1}, ValueError),
+        ({"grace": "10"}, TypeError),
+        ({"handshake_timeout": float("nan")}, ValueError),
+        ({"max_connections": 0}, ValueError),
+    ],
+    ids=str,
+)
+def test_a_limit_that_cannot_be_is_refused_at_once(
+    wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    """And not by the first connection, or when the server is to stop, weeks later."""
+
+    async def main() -> None:
+        [(name, value)] = wrong.items()
+        with await listen("127.0.0.1") as listener, fail_after(5):
+            with pytest.raises(error, match=f"{name} must be .* got {value!r}"):
+                await serve(echo, listener, **wrong)
+            assert not listener.closed, "it is still the caller's"
+
+    run(main())
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_second_server_at_one_listener_is_refused_and_the_first_is_unharmed(
+    several: bool,
+) -> None:
+    async def main() -> None:
+        listener, another = await listen("127.0.0.1"), await listen("127.0.0.1")
+        server = create_task(serve(echo, listener))
+        await sleep(0.001)
+        with fail_after(5), pytest.raises(BusyError):
+            await serve(echo, *([another] if several else []), listener)
+        gc.collect()  # what it made of the two is nobody's to close
+        await is_served(await create_transport("127.0.0.1", listener.port))
+        listener.close()
+        another.close()
+        await server
 
     run(main())

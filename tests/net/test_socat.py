@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.net.openssl import PATIENCE, free_port
 from tests.opponents.certificates import Certificates
 from tests.opponents.need import program
@@ -139,9 +140,3 @@ def test_our_tls_goes_through_a_unix_socket(certificates: Certificates, tmp_path
         return got
 
     assert run(main()) == DATA
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)

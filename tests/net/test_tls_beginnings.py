@@ -146,3 +146,25 @@ def test_create_transport_closes_what_it_connected(certificates: Certificates) -
                 assert await accepted.recv(1) == b""
 
     run(main())
+
+
+@pytest.mark.parametrize("closing_timeout", [-1, float("nan")])
+def test_a_closing_timeout_that_cannot_be(
+    certificates: Certificates, closing_timeout: float
+) -> None:
+    """The handshake would be done by the time that `aclose` finds out."""
+
+    async def main() -> None:
+        ours, theirs = await memory()
+        context = certificates.client_context()
+        told = f"closing_timeout must be at least 0 seconds, got {closing_timeout}"
+        with fail_after(5), pytest.raises(ValueError, match=told):
+            await start_tls(
+                ours, context, server_hostname="localhost", closing_timeout=closing_timeout
+            )
+        await ours.send(b"still the caller's")
+        assert await theirs.recv(100) == b"still the caller's"
+        ours.close()
+        theirs.close()
+
+    run(main())

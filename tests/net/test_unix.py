@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.net.echoing import echo
 from tulip_net import (
     ConnectError,
-    Gen,
-    Transport,
-    coroutine,
     create_task,
     create_unix_transport,
     fail_after,
@@ -22,12 +20,6 @@ from tulip_net import (
     run,
     serve,
 )
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
 
 
 async def round_trip(path: str | Path) -> None:

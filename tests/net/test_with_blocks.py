@@ -5,6 +5,7 @@ That every transport can be used so is a matter of the conformance suite.
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.net.pairs import over_tls, tcp
 from tests.opponents.certificates import Certificates
 from tulip_net import (
@@ -27,12 +28,6 @@ from tulip_net import (
 from tulip_net._typing import override
 from tulip_net.testing import memory_pair
 from tulip_sched.testing import virtual_time
-
-
-@coroutine
-def echo(transport: Transport) -> Gen[None]:
-    while data := (yield from transport.recv(65536)):
-        yield from transport.send(data)
 
 
 def test_a_program_in_blocks() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tulip_poll import EventLoop
+from tulip_poll import EventLoop, PollsterWrapper, default_pollster
+from tulip_poll._typing import override
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no waitpid there")
 
@@ -131,6 +132,30 @@ def test_a_child_whose_end_is_known_can_still_be_cancelled(loop: EventLoop) -> N
         loop.run_once(1)
     handle.cancel()
     loop.run()
+
+
+def test_a_child_that_cannot_be_watched_leaves_no_descriptor(
+    how: str, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    """As when the kernel's limit on what epoll watches is reached, or select()'s on numbers."""
+
+    class Full(PollsterWrapper):
+        full = False
+
+        @override
+        def _attach(self, fd: int, direction: int, /) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, f"there is no room for descriptor {fd}")
+            super()._attach(fd, direction)
+
+    if how == "thread":
+        pytest.skip("it needs no descriptor")
+    pollster = Full(default_pollster())
+    loop = EventLoop(pollster)
+    pollster.full = True
+    with pytest.raises(OSError, match="there is no room"):
+        loop.watch_child(sleeper, pytest.fail, "it is not watched")  # type: ignore[arg-type]
+    assert not loop.close()
 
 
 def test_close_reports_the_children_that_are_watched(

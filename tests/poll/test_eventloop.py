@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import inspect
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.poll.every_call import OTHERS, every_call
 from tests.poll.numbers import Numbers
 from tests.poll.virtual import Clock, ScriptedPollster
 from tulip_poll import ClosedError, EventLoop, Handle, QueueEntry, default_pollster
@@ -565,32 +567,23 @@ class TestClosing:
         assert left.callbacks == (handle,)
         assert "nothing at" in repr(handle)
 
+    def test_every_call_is_among_those_that_are_tried(
+        self, loop: EventLoop, pair: MakePair
+    ) -> None:
+        """So that a new method is not forgotten where each must refuse."""
+        methods = {
+            name
+            for name, member in inspect.getmembers(EventLoop, inspect.isfunction)
+            if not name.startswith("_")
+        }
+        assert methods == every_call(loop, pair()[0]).keys() | OTHERS
+
     def test_every_call_after_close_says_so(self, loop: EventLoop, pair: MakePair) -> None:
         here, _ = pair()
         loop.close()
-        for call in (
-            loop.run,
-            loop.run_once,
-            loop.stop,
-            loop.hold,
-            loop.release,
-            loop.next_deadline,
-            loop.fileno,
-            loop.stats,
-            lambda: loop.call_soon(nothing),
-            lambda: loop.schedule(Handle(nothing)),
-            lambda: loop.call_later(1, nothing),
-            lambda: loop.call_soon_threadsafe(nothing),
-            lambda: loop.add_reader(here, nothing),
-            lambda: loop.add_writer(here, nothing),
-            lambda: loop.remove_reader(here),
-            lambda: loop.remove_writer(here),
-            lambda: loop.forget(here),
-            lambda: loop.add_signal_handler(signal.SIGUSR1, nothing),
-            lambda: loop.remove_signal_handler(signal.SIGUSR1),
-            lambda: loop.watch_child(1, lambda code: None),
-            lambda: loop.report_slow_callbacks(1),
-        ):
+        calls = every_call(loop, here)
+        calls["call_soon_threadsafe"] = lambda: loop.call_soon_threadsafe(nothing)
+        for call in calls.values():
             with pytest.raises(ClosedError, match=r"EventLoop closed.* was closed"):
                 call()
 

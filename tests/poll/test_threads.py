@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import socket
 import sys
 import threading
@@ -13,9 +12,10 @@ from itertools import pairwise
 
 import pytest
 
+from tests.poll.every_call import every_call
 from tests.poll.facilities import Facility
 from tests.poll.virtual import Clock
-from tulip_poll import ClosedError, EventLoop, Handle, WrongThreadError, _iteration
+from tulip_poll import ClosedError, EventLoop, WrongThreadError, _iteration
 from tulip_poll._wakeup import Wakeup
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
@@ -47,32 +47,7 @@ class TestOwnership:
     def test_every_call_from_another_thread_raises(self, loop: EventLoop, pair: MakePair) -> None:
         here, _ = pair()
         loop.call_soon(nothing)
-        calls: list[Callable[[], object]] = [
-            loop.run,
-            loop.run_once,
-            loop.stop,
-            loop.close,
-            loop.hold,
-            loop.release,
-            loop.fileno,
-            loop.stats,
-            loop.next_deadline,
-            lambda: loop.call_soon(nothing),
-            lambda: loop.schedule(Handle(nothing)),
-            lambda: loop.call_later(1, nothing),
-            lambda: loop.call_at(1, nothing),
-            lambda: loop.add_reader(here, nothing),
-            lambda: loop.add_writer(here, nothing),
-            lambda: loop.remove_reader(here),
-            lambda: loop.remove_writer(here),
-            lambda: loop.forget(here),
-            lambda: loop.add_signal_handler(signal.SIGUSR1, nothing),
-            lambda: loop.remove_signal_handler(signal.SIGUSR1),
-            lambda: loop.watch_child(os.getpid(), lambda code: None),
-            lambda: loop.report_slow_callbacks(1),
-            loop.check_thread,
-        ]
-        for call in calls:
+        for call in (*every_call(loop, here).values(), loop.check_thread, loop.close):
             error = in_thread(call)
             assert isinstance(error, WrongThreadError)
             assert "belongs to thread 'MainThread'" in str(error)

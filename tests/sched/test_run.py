@@ -214,7 +214,9 @@ def test_a_failure_somebody_asked_for_is_not_reported(
     assert not caplog.records
 
 
-def test_a_task_that_was_cancelled_is_not_reported(virtual: Virtual) -> None:
+def test_a_task_that_was_cancelled_is_not_reported(
+    virtual: Virtual, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
         task = create_task(give(1, 100))
         await sleep(1)
@@ -222,6 +224,7 @@ def test_a_task_that_was_cancelled_is_not_reported(virtual: Virtual) -> None:
         await sleep(1)
 
     run(main())
+    assert not caplog.records
 
 
 def test_besides_main_s_own_failure_the_others_are_noted_and_logged(

@@ -1,6 +1,8 @@
 """Waiting for several tasks: how many, which, and what a cancelled wait leaves."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Coroutine as NativeCoroutine
 from typing import Any
 
 import pytest
@@ -365,6 +367,22 @@ def test_cancelling_par_cancels_all_and_waits_for_their_ends(virtual: Virtual) -
         assert ended == [2, 3]
 
     run(main())
+
+
+def test_where_map_over_s_function_fails_the_coroutines_before_it_are_closed() -> None:
+    """Python would say of each that it was never awaited, at a line of ours."""
+
+    async def double(number: int) -> int:
+        return 2 * number
+
+    def refuses(number: int) -> NativeCoroutine[Any, Any, int]:
+        if number == 2:
+            raise LookupError(number)
+        return double(number)
+
+    with pytest.raises(LookupError):
+        run(map_over(refuses, range(3)))
+    gc.collect()
 
 
 def test_map_over_calls_with_one_item_of_each(virtual: Virtual) -> None:

@@ -67,7 +67,7 @@ class Client(Closable, Methods[Coroutine[Response]]):
     A client belongs to the event loop on which it is used; use one per thread.
     """
 
-    __slots__ = ("_headers", "_pool", "_usual_timeout", "base_url", "params")
+    __slots__ = ("_base_url", "_headers", "_pool", "_usual_timeout", "params")
 
     def __init__(
         self,
@@ -80,11 +80,20 @@ class Client(Closable, Methods[Coroutine[Response]]):
         tls: TlsTypes = True,
         connect: Connect | None = None,
     ) -> None:
-        self.base_url: URL | None = None if base_url is None else URL(base_url)
+        self._base_url = None if base_url is None else URL(base_url)
         self._headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
         self._usual_timeout = Timeout.of(timeout)
         self._pool = Pool(limits, checked_tls(tls), connect)
+
+    @property
+    def base_url(self) -> URL | None:
+        """Put before URLs that have no scheme."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, base_url: URL | str | None) -> None:
+        self._base_url = None if base_url is None else URL(base_url)
 
     @property
     def headers(self) -> Headers:
@@ -135,8 +144,8 @@ class Client(Closable, Methods[Coroutine[Response]]):
         return self._build(method, url, parts)
 
     def _build(self, method: str, url: URL | str, parts: RequestParts) -> Request:
-        if self.base_url is not None and isinstance(url, str) and not re.match(_ABSOLUTE, url):
-            url = f"{str(self.base_url).rstrip('/')}/{url.lstrip('/')}"
+        if self._base_url is not None and isinstance(url, str) and not re.match(_ABSOLUTE, url):
+            url = f"{str(self._base_url).rstrip('/')}/{url.lstrip('/')}"
         if self.params is not None:
             own, params = encode_pairs(self.params), parts.get("params")
             every = own if params is None else "&".join(filter(None, (own, encode_pairs(params))))

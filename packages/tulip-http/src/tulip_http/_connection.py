@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tulip_http._request import Request
     from tulip_http._timeouts import Timeout
     from tulip_http._url import Origin
+    from tulip_http.bodies._decode import BodyDecoder
 
 # A rest of an answer that is read rather than thrown away with its connection: it is in the
 # kernel's buffer already, most likely; and how long that may take, since others wait for the place.
@@ -194,16 +195,20 @@ class Connection:
         if whole:
             self._finish(ended)
         else:
-            body = Body(
-                request,
-                source=self,
-                decoder=decoder,
-                max_body=self._limits.max_body,
-                upgraded=parser.upgraded,
-            )
-            deadlines.lend()  # how long the caller takes is the caller's business
+            body = self._lend(request, decoder)
         clocked = (began, sent or first, first or ended, ended, self.served == 1)
         return Response(request, head, self.info, clocked, content, body)
+
+    def _lend(self, request: Request, decoder: BodyDecoder | None) -> Body:
+        """Return the body that is still to come: how long the caller takes is their business."""
+        self._deadlines.lend()
+        return Body(
+            request,
+            source=self,
+            decoder=decoder,
+            max_body=self._limits.max_body,
+            upgraded=self._parser.upgraded,
+        )
 
     def begin_call(self) -> float:
         """Begin a call that takes more than one piece; return when it has to end."""

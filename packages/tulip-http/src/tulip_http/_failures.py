@@ -1,6 +1,6 @@
 """What went wrong on a connection, said in the words of this layer.
 
-The one place where the errors of the layer below are translated.
+Here the errors of the layer below are translated; those of connecting are in `_opening`.
 """
 
 from __future__ import annotations

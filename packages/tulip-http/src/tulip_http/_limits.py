@@ -7,7 +7,12 @@ from typing import Final, final
 
 from tulip_http.wire._http1 import MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 
-_AT_LEAST_ONE: Final = frozenset({"max_connections", "max_per_host", "max_ratio", "min_speed"})
+# Of these there is always some; and of the others None is no limit.
+_NEVER_NONE: Final = frozenset({"slow_seconds", "max_head_bytes", "max_head_fields"})
+_AT_LEAST_ONE: Final = frozenset(
+    {"max_connections", "max_per_host", "max_ratio", "min_speed"}
+    | {"max_head_bytes", "max_head_fields"}
+)
 
 
 @final
@@ -32,6 +37,10 @@ class Limits:
             on. gzip cannot exceed 1032, br and zstd can by far.
         max_head_bytes: Bytes of a response's head.
         max_head_fields: Fields of a response's head.
+
+    Raises:
+        TypeError: One is no number, or None where there is always a limit.
+        ValueError: One is too small to be a limit.
     """
 
     max_connections: int | None = 100
@@ -48,10 +57,18 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            least = 1 if field.type == "int" or field.name in _AT_LEAST_ONE else 0
-            if value is not None and not value >= least:
-                raise ValueError(f"the limit {field.name} must be at least {least}, got {value!r}")
+            _check(field.name, getattr(self, field.name))
+
+
+def _check(name: str, value: object) -> None:
+    if value is None and name not in _NEVER_NONE:
+        return
+    if not isinstance(value, (int, float)):
+        or_none = "" if name in _NEVER_NONE else " or None"
+        raise TypeError(f"the limit {name} must be a number{or_none}, got {value!r}")
+    least = 1 if name in _AT_LEAST_ONE else 0
+    if not value >= least:
+        raise ValueError(f"the limit {name} must be at least {least}, got {value!r}")
 
 
 DEFAULT_LIMITS: Final = Limits()

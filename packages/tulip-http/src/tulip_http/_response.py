@@ -252,12 +252,15 @@ class Response(Closable):
 
         Args:
             chunk_size: Bytes of each piece but the last; None for pieces as they come.
+
+        Raises:
+            ValueError: ``chunk_size`` is below 1; when this is called, not at the first piece.
         """
-        return self._cut(self.read_chunk, chunk_size)
+        return self._cut(self.read_chunk, Pieces(chunk_size))
 
     def iter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body's pieces still encoded; see `iter_bytes`."""
-        return self._cut(self.read_raw, chunk_size)
+        return self._cut(self.read_raw, Pieces(chunk_size))
 
     async def iter_text(self) -> AsyncIterator[str]:
         """Iterate over the body as text, in pieces as they come: ``async for``."""
@@ -319,10 +322,9 @@ class Response(Closable):
         return content
 
     async def _cut(
-        self, read: Callable[[], Coroutine[bytes]], chunk_size: int | None
+        self, read: Callable[[], Coroutine[bytes]], pieces: Pieces
     ) -> AsyncIterator[bytes]:
         """Iterate over the body, or over what ``read`` gives of it, in pieces of one size."""
-        pieces = Pieces(chunk_size)
         content = self._at_hand()
         if content is not None:
             for piece in pieces.cut(content) if content else ():

@@ -69,7 +69,7 @@ class SyncClient(Methods[SyncResponse]):
 
     @base_url.setter
     def base_url(self, base_url: URL | str | None) -> None:
-        self._client.base_url = None if base_url is None else URL(base_url)
+        self._client.base_url = base_url
 
     @property
     def headers(self) -> Headers:

@@ -37,6 +37,10 @@ class Timeout:
 
     The defaults: 10 s to connect (a lost SYN costs 1, 3 and 7 s on Linux, so two may be lost), 30 s
     of silence, 30 s for a connection to become free, and 5 minutes for the whole.
+
+    Raises:
+        TypeError: A limit is no number.
+        ValueError: A limit is negative or not a number (``nan``).
     """
 
     connect: float | None
@@ -64,6 +68,8 @@ class Timeout:
         ):
             limit = seconds if given is Usual.LIMIT else given
             limit = usual if limit is Usual.LIMIT else limit
+            if limit is not None and not isinstance(limit, (int, float)):
+                raise TypeError(f"the {name} timeout must be seconds or None, got {limit!r}")
             if limit is not None and not limit >= 0:
                 raise ValueError(f"the {name} timeout must be at least 0 seconds, got {limit!r}")
             object.__setattr__(self, name, limit)

@@ -18,6 +18,7 @@ from itertools import chain, zip_longest
 from tulip_net._address import Address, check_host, check_port, format_address
 from tulip_net._errors import ConnectError
 from tulip_net._resolve import AddressInfo, Resolver, getaddrinfo, resolve_both
+from tulip_net._seconds import check_seconds
 from tulip_sched import (
     Gen,
     Task,
@@ -102,13 +103,14 @@ def create_connection(
     Raises:
         ResolveError: The name has no address, or none of the local address's family.
         ConnectError: No address answers; it lists each with its reason.
-        ValueError: ``port`` is out of range, or ``host`` is empty.
-        TypeError: ``host`` or ``port`` is of another type, such as None.
+        ValueError: ``port`` is out of range, ``host`` is empty, or ``attempt_delay`` is negative.
+        TypeError: One of them is of another type, such as a ``host`` that is None.
 
     Cancelling closes every socket that was opened.
     """
     check_host(host)
     check_port(port, lowest=1)
+    check_seconds("attempt_delay", attempt_delay)
     answers, own = yield from resolve_both(resolver, (host, port), local_address, family)
     target = format_address((host, port))
     if len(answers) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tulip_net._address import Address, check_host, format_address
 from tulip_net._listener import Listener
@@ -45,8 +45,7 @@ def listen(
         TypeError: ``host`` is neither text, nor a sequence of texts, nor None.
     """
     answers: list[AddressInfo] = []
-    hosts = [host] if host is None or isinstance(host, str) else [check_host(one) for one in host]
-    for each in hosts:
+    for each in [host] if host is None or isinstance(host, str) else _several(host):
         answers += yield from getaddrinfo(each, port, family=family, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     missing: OSError | None = None
@@ -68,6 +67,12 @@ def listen(
             sock.close()
         raise
     return Listener(sockets)
+
+
+def _several(hosts: object) -> list[str]:
+    if isinstance(hosts, Iterable) and not isinstance(hosts, bytes):
+        return [check_host(one) for one in hosts]
+    raise TypeError(f"host must be a str, or a sequence of them, got {hosts!r}")
 
 
 def _listening_socket(

@@ -85,15 +85,17 @@ class Listener(Closable):
         # Where somebody may be at the door. All of them at first: trying is cheap.
         self._ready = deque(doors)
         self._knocks: dict[_Door, Task[None]] = {}
+        self._owns = True
         self._accepting = False
         self._exhausted = False
         self._alone = 0  # so many connections are taken to come alone; see ALONE
 
     @classmethod
     def _joining(cls, listeners: Iterable[Listener]) -> Listener:
-        """Return a listener on the sockets of others, which stay theirs to close as well."""
+        """Return a listener on the sockets of others, which stay theirs if it is dropped."""
         joined = cls.__new__(cls)
         joined._watch_over([door for each in listeners for door in each._doors])
+        joined._owns = False
         return joined
 
     @property
@@ -172,8 +174,7 @@ class Listener(Closable):
         """Stop listening; connections the kernel holds ready are reset. Idempotent."""
         for door in self._doors:
             door.close()
-        for knock in self._knocks.values():
-            knock.cancel()
+        self._leave_doors()
         self._ready.extend(self._doors)  # whoever accepts runs into a closed socket
 
     def _try(self, door: _Door) -> SocketTransport | None:
@@ -215,7 +216,14 @@ class Listener(Closable):
         for door in self._doors:
             if door not in self._knocks and not door.closed:
                 self._knocks[door] = create_task(self._wait_at(door), f"listen on {door!r}")
-        yield from wait_any(self._knocks.values())
+        for knock in (yield from wait_any(self._knocks.values())):
+            if isinstance(knock.exception(), BusyError):  # somebody else waits at this door
+                self._leave_doors()
+                knock.result()  # raises it
+
+    def _leave_doors(self) -> None:
+        for knock in self._knocks.values():
+            knock.cancel()
 
     @coroutine
     def _wait_at(self, door: _Door) -> Gen[None]:
@@ -233,7 +241,7 @@ class Listener(Closable):
 
     def __del__(self) -> None:
         doors: list[_Door] = getattr(self, "_doors", [])
-        if doors and not self.closed:
+        if doors and self._owns and not self.closed:
             text = f"{self!r} was dropped without a close"
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
             self.close()

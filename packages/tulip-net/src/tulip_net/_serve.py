@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tulip_net._errors import NetError
 from tulip_net._listener import Listener
 from tulip_net._log import logger
+from tulip_net._seconds import check_seconds
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls import start_tls
 from tulip_sched import (
     AnyCoroutine,
+    BusyError,
     ClosedError,
     Gen,
     Task,
@@ -68,10 +70,16 @@ def serve(
             cancelled. ``None``: no limit.
         handshake_timeout: Seconds that a TLS handshake may take; ``None``: no limit.
 
+    Raises:
+        ValueError: A limit is negative, or ``max_connections`` is 0. The listeners are left open.
+        TypeError: A limit is no number; likewise.
+        BusyError: Another task accepts on one of the listeners, which are left open.
+        OSError: A listening socket failed.
+
     Cancelling cancels the handlers at once and waits for their ends.
     """
-    if max_connections is not None and max_connections < 1:
-        raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+    _check_limits(max_connections, grace, handshake_timeout)
+    ours = True  # and not another server's
     server = _Server(handler, ssl, handshake_timeout)
     if more:
         listener = Listener._joining((listener, *more))
@@ -88,9 +96,22 @@ def serve(
     except ClosedError:
         with move_on_after(grace):
             yield from wait_all(list(server.tasks.values()))
+    except BusyError:
+        ours = False
+        raise
     finally:
-        listener.close()
+        if ours:
+            listener.close()
         yield from server.stop()
+
+
+def _check_limits(
+    max_connections: int | None, grace: float | None, handshake_timeout: float | None
+) -> None:
+    if max_connections is not None and max_connections < 1:
+        raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+    check_seconds("grace", grace)
+    check_seconds("handshake_timeout", handshake_timeout)
 
 
 class _Server:

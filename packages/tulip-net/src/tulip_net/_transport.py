@@ -111,7 +111,11 @@ class Transport(Protocol):
         ...
 
     def send_eof(self) -> Coroutine[None]:
-        """Tell the peer that nothing more will come; receiving goes on. Idempotent."""
+        """Tell the peer that nothing more will come; receiving goes on. Idempotent.
+
+        Raises:
+            ClosedError, BusyError, BrokenError: As for `send`.
+        """
         ...
 
     def close(self) -> None:

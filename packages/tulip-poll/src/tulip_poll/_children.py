@@ -107,7 +107,11 @@ class Children:
             self._loop._pollster.remove_reader(fd)
             os.close(fd)
 
-        self._loop._pollster.add_reader(fd, readable)
+        try:
+            self._loop._pollster.add_reader(fd, readable)
+        except BaseException:
+            os.close(fd)
+            raise
         handle._end_watch = end_watch
 
     def _watch_in_thread(self, child: Child, handle: ChildHandle) -> None:

@@ -95,7 +95,7 @@ class Handle(QueueEntry):
 class TimerHandle(Handle):
     """A handle with a deadline, made by ``call_later`` and ``call_at``."""
 
-    __slots__ = ("_cancelled_timers", "when")
+    __slots__ = ("_tally", "when")
 
     def __init__(self, when: float, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Bind ``callback`` to ``args``, due at ``when`` on the loop's clock, in seconds."""
@@ -104,16 +104,16 @@ class TimerHandle(Handle):
         self._call = call
         self.when: float = when
         # The queue's tally of dead entries while the handle is in a queue, else None.
-        self._cancelled_timers: list[int] | None = None
+        self._tally: list[int] | None = None
 
     @override
     def cancel(self) -> None:
         """See to it that the callback is not called. After it was called: no effect."""
         self._call = _nothing
-        tally = self._cancelled_timers
+        tally = self._tally
         if tally is not None:
             tally[0] += 1
-            self._cancelled_timers = None
+            self._tally = None
 
 
 class DescriptorHandle(Handle):

@@ -46,7 +46,7 @@ class TimerQueue:
         if self._dead[0] * 2 > len(heap) > FEW:
             self._rebuild()
         self._sequence = sequence = self._sequence + 1
-        handle._cancelled_timers = self._dead
+        handle._tally = self._dead
         heappush(heap, (when, sequence, handle))
 
     def next_deadline(self) -> float | None:
@@ -54,7 +54,7 @@ class TimerQueue:
         heap = self.heap
         while heap:
             when, _, handle = heap[0]
-            if handle._cancelled_timers is not None:  # it was not cancelled; read in each round
+            if handle._tally is not None:  # not cancelled; each round asks, so without a call
                 return when
             heappop(heap)
             self._dead[0] -= 1
@@ -68,7 +68,7 @@ class TimerQueue:
             if handle.cancelled:
                 self._dead[0] -= 1
             else:
-                handle._cancelled_timers = None
+                handle._tally = None
                 ready.append(handle)
 
     def clear(self) -> list[TimerHandle]:
@@ -77,7 +77,7 @@ class TimerQueue:
         self.heap.clear()
         self._dead[0] = 0
         for handle in left:
-            handle._cancelled_timers = None
+            handle._tally = None
         return left
 
     def _rebuild(self) -> None:

@@ -205,12 +205,13 @@ def call_in_thread(
     Returns:
         What the function returned.
 
+    Raises:
+        TypeError: ``func`` cannot be called, or is a coroutine function, whose call would run
+            nothing.
+        BaseException: Whatever the function raised.
+
     In the context's own threads the function sees the caller's `contextvars`, and may use
     `call_from_thread`.
-
-    Raises:
-        TypeError: ``func`` is a coroutine function: its call would run nothing.
-        BaseException: Whatever the function raised.
 
     A cancelled wait takes the call back if it has not begun. One that runs cannot be stopped:
     its result is dropped, and a failure of it is logged.

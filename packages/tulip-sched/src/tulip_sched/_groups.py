@@ -85,6 +85,12 @@ class TaskGroup:
 
         Args:
             body: A coroutine function, or a plain function that only starts tasks.
+
+        Raises:
+            RuntimeError: The group was used before.
+            ExceptionGroup: The body or a task failed; see the class.
+
+        Cancelling cancels the tasks, and waits for their ends.
         """
         self._enter()
         try:

@@ -1,9 +1,9 @@
 """Seeing inside: the tree of live tasks, what each waits for, since when, and where.
 
 A task hangs below the one in whose group it runs, else below the task that started it, or at the
-top if that one is done. Making a snapshot
-costs time for each task; keeping what it needs costs a running task nearly nothing: since when it
-is blocked is told by the clock's last reading, after the loop's last poll.
+top if that one is done. Making a snapshot costs time for each task; keeping what it needs costs a
+running task nearly nothing: since when it is blocked is told by the clock's last reading, after the
+loop's last poll.
 """
 
 import signal

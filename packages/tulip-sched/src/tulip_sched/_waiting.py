@@ -250,11 +250,7 @@ def par(*coros: AnyCoroutine[Any]) -> Gen[tuple[Any, ...]]:
     Cancelling cancels all of them and waits for their ends.
     """
     tasks = [Task(coro) for coro in coros]
-    group = TaskGroup()
-    group._enter()
-    for task in tasks:
-        group.adopt(task)
-    yield from group._leave(None)
+    yield from _run_beside_each_other(tasks)
     return tuple(task.result() for task in tasks)
 
 
@@ -268,8 +264,26 @@ def map_over(func: Callable[..., AnyCoroutine[T]], *iterables: Iterable[Any]) ->
 
     Raises:
         ExceptionGroup: One or more failed; the others were cancelled and have ended.
+        BaseException: Whatever ``func`` raised when it was called; then nothing has been run.
 
     Cancelling cancels all of them and waits for their ends.
     """
-    results: tuple[T, ...] = yield from par(*(func(*items) for items in zip(*iterables)))  # noqa: B905 - as map does
-    return list(results)
+    tasks: list[Task[T]] = []
+    try:
+        for items in zip(*iterables):  # noqa: B905 - as map does
+            tasks.append(Task(func(*items)))  # noqa: PERF401 - what is there when one fails counts
+    except BaseException:
+        for task in tasks:
+            task.cancel()  # and so close what would never be driven
+        raise
+    yield from _run_beside_each_other(tasks)
+    return [task.result() for task in tasks]
+
+
+@coroutine
+def _run_beside_each_other(tasks: Iterable[Task[Any]]) -> Gen[None]:
+    group = TaskGroup()
+    group._enter()
+    for task in tasks:
+        group.adopt(task)
+    yield from group._leave(None)

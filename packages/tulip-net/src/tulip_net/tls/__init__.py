@@ -1,8 +1,8 @@
 """TLS: a context to verify with, and a transport over any other.
 
 In reading order: `_context` (whom to trust), `_failures` (OpenSSL's errors in our words), `_turns`
-(one task at a time), `_carrier` (between OpenSSL's memory and the transport below), `_facts` (what
-is known of a connection), `_transport` (`SslTransport`), `_start` (the handshake).
+(one task at a time), `_carrier` (between OpenSSL's memory and the transport below), `_receiving`,
+`_facts` (what is known of a connection), `_transport` (`SslTransport`), `_start` (the handshake).
 
 The standard library's `ssl` costs 7 ms to import, so it is loaded with the first context.
 """

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from tulip_net._errors import BrokenError
+from tulip_net._seconds import check_seconds
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls._context import client_context
@@ -53,11 +54,13 @@ def start_tls(
         TlsError: The handshake failed otherwise.
         BrokenError: The connection failed.
         BusyError: A task is waiting on ``transport``, a socket's or one of TLS; both are unharmed.
-        ValueError: The arguments do not fit together, or ``server_hostname`` can be no name.
-        TypeError: ``server_hostname`` is no text.
+        ValueError: The arguments do not fit together, ``server_hostname`` can be no name, or
+            ``closing_timeout`` is negative. ``transport`` is left as it is.
+        TypeError: ``server_hostname`` is no text, or ``closing_timeout`` no number; likewise.
 
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
+    check_seconds("closing_timeout", closing_timeout)
     context = _check(context, server_side, server_hostname)
     if server_hostname:
         # RFC 6066 section 3: "represented ... without a trailing dot", which DNS knows names by.

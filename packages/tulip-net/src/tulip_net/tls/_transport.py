@@ -1,22 +1,12 @@
 """TLS over any transport: a socket, TLS again, memory.
 
-The rules that hold here, besides those of `_carrier`:
+The rules that hold here, besides those of `_carrier` and `_receiving`:
 
-1. ``SSL_read`` returns at most one record. So a read shorter than its limit, with no ciphertext
-   left, leaves nothing inside OpenSSL, and the next one waits first: a failed TLS read costs more
-   than 2 microseconds.
-2. Nothing suspends between taking plaintext from OpenSSL and returning it: no cancellation loses a
-   byte.
-3. A receiver does not wait for a send on a socket: the peer may be waiting for us to read before
-   it reads. Only a peer that asks and asks and takes no answer is made to wait (`Carrier._answer`).
-4. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
+1. Only want-read means waiting. Every other error is an error. Errors of `ssl` are `OSError`, which
    is how they are caught here: that module takes 7 ms to import, and not every program uses TLS.
-5. The first error of reading stays the error. After it OpenSSL speaks of an end: of one in good
-   order after an alert, of a stream cut short after a forged record. Neither is to be believed.
-6. After the peer's end `read` returns nothing, takes nothing, and does not fail: a loop around it
-   ends there, or never.
+2. Whoever begins something after `aclose` has begun is refused, as after `close`.
 
-Source: OpenSSL manual, SSL_read(3), SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
+Source: OpenSSL manual, SSL_write(3), SSL_get_error(3), SSL_shutdown(3).
 """
 
 from __future__ import annotations
@@ -28,13 +18,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, final
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered, flat
-from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
 from tulip_net._transport import Transport
 from tulip_net._typing import override
-from tulip_net.tls._carrier import RECEIVED, Carrier
 from tulip_net.tls._facts import Facts
-from tulip_net.tls._failures import is_end, is_truncation, translate, wants_input
+from tulip_net.tls._failures import translate, wants_input
+from tulip_net.tls._receiving import RECORD, Receiving
 from tulip_sched import (
     BusyError,
     ClosedError,
@@ -52,12 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SslTransport"]
 
-RECORD: Final = 16384
-"""The most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
-
-WHOLE: Final = RECORD + 261
-"""So much ciphertext has at least one whole record in it (RFC 8446 section 5.2)."""
-
 ENCRYPTED: Final = 16 * RECORD
 """How much plaintext is encrypted for a system call. 4 records took 10 % longer for a gigabyte, 8
 some 5 % (benchmarks/transfer). OpenSSL's memory keeps the size it once had: a connection on which
@@ -65,7 +48,7 @@ so much was sent in one go, goes on to occupy it."""
 
 
 @final
-class SslTransport(Carrier, Facts, Closable):
+class SslTransport(Receiving, Facts, Closable):
     """A `Transport` over TLS, client or server; made by `start_tls` and `create_transport`.
 
     `close` drops the connection without a word, and the peer sees a stream cut short, as it
@@ -81,17 +64,9 @@ class SslTransport(Carrier, Facts, Closable):
         "__weakref__",
         "_closed",
         "_closing_timeout",
-        "_early",
         "_ended",
-        "_failure",
-        "_gone",
-        "_over",
-        "_receiving",
         "_sending",
-        "_tls",
-        "_truncation_ok",
         "_unsent",
-        "server_hostname",
     )
 
     def __init__(
@@ -108,12 +83,12 @@ class SslTransport(Carrier, Facts, Closable):
         self._tls = tls
         self._closing_timeout = closing_timeout
         self._truncation_ok = truncation_ok
-        self._early = b""  # plaintext that came before our send_eof
+        self._early = b""
         self._unsent = 0
         self._receiving = self._sending = False
         self._ended = False  # we have ended our side
-        self._over = False  # the peer has ended its side, or what it says makes no sense
-        self._failure: OSError | None = None  # the first error of reading (rule 5)
+        self._over = False
+        self._failure = None
         self._gone = self._closed = False  # from the beginning of our aclose on; at its end
         self.server_hostname: str | None = None if tls.server_side else tls.server_hostname
 
@@ -127,115 +102,13 @@ class SslTransport(Carrier, Facts, Closable):
         return self._unsent
 
     @coroutine
-    def recv(self, limit: int) -> Gen[bytes]:  # noqa: C901, PLR0912 - every message's path, flat
-        """Wait for data and return some of it. See `Transport.recv`.
-
-        Raises:
-            TruncatedError: The peer left without ending the stream, and ``truncation_ok`` was not
-                given.
-            TlsError: What came is not TLS, or was tampered with.
-        """
-        if limit < 1:
-            raise ValueError(f"read limit must be at least 1, got {limit}")
-        if self._receiving or self._gone:
-            self._refuse("receiving")
-        fills = self._fills
-        self._receiving = True
-        try:
-            while True:
-                if self._ready:
-                    if self._early:
-                        data, self._early = self._early[:limit], self._early[limit:]
-                        return data
-                    try:
-                        data = self._tls.read(limit if limit < RECORD else RECORD)  # noqa: FURB136
-                    except OSError as error:
-                        if not self._wants_more(error):
-                            return self._last()
-                    else:
-                        if not data:
-                            return self._last()
-                        pending = self._incoming.pending
-                        if pending >= WHOLE and len(data) < limit:
-                            return self._read_on(data, limit)
-                        self._ready = pending > 0 or len(data) == limit
-                        return data
-                if self._unflushed or self._outgoing.pending:
-                    # A connection that takes nothing any more may still have something for us.
-                    with contextlib.suppress(BrokenError):
-                        yield from self._answer()
-                if fills.taken:
-                    yield from fills.wait()
-                else:  # as in _fill: another generator would cost every message
-                    fills.taken = True
-                    try:
-                        data = yield from self._inner.recv(RECEIVED)
-                        if data:
-                            self._incoming.write(data)
-                        else:
-                            self._incoming.write_eof()
-                        self._ready = True
-                    finally:
-                        fills.taken = False
-                        if fills.waiting:
-                            fills.wake()
-                if self._gone:
-                    self._refuse("receiving")
-        finally:
-            self._receiving = False
-
-    def _read_on(self, data: bytes, limit: int) -> bytes:
-        """Return what is there of further records with the first."""
-        parts, size = [data], len(data)
-        try:
-            while size < limit and self._incoming.pending >= WHOLE:
-                data = self._tls.read(min(limit - size, RECORD))
-                if not data:
-                    break  # rule 6
-                parts.append(data)
-                size += len(data)
-        except OSError as error:
-            self._keep(error)
-        return b"".join(parts)  # and `_ready` goes on to hold
-
-    def _wants_more(self, error: OSError) -> bool:
-        """Say whether a read failed for want of input; if it was the end, it was not."""
-        if self._failure is None and wants_input(error):
-            self._ready = False
-            return True
-        self._keep(error)
-        return False
-
-    def _last(self) -> bytes:
-        """Return the end of the stream, or raise what it ended with; `_ready` goes on to hold."""
-        self._over = True
-        failure = self._failure
-        if failure is None or (self._truncation_ok and is_truncation(failure)):
-            return b""
-        if self._outgoing.pending:
-            with contextlib.suppress(BrokenError, BusyError, ClosedError):
-                self._flush_nowait()  # the alert tells the peer why
-        raise translate(failure, "receiving", self, self.server_hostname) from failure
-
-    def _keep(self, error: OSError) -> None:
-        """Remember an error of reading, which the next receive is to raise (rule 5)."""
-        if self._failure is None and not (wants_input(error) or is_end(error)):
-            self._failure = error.with_traceback(None)  # which would lead back to us,
-            error.__context__ = None  # and so may that of the caller's
-
-    @coroutine
-    def recv_into(self, buffer: Buffer) -> Gen[int]:
-        """Wait for data and put it into ``buffer``. See `Transport.recv_into` and `recv`."""
-        return (yield from receive_and_copy(self, buffer))
-
-    @coroutine
     def send(self, data: Buffer, /, *more: Buffer) -> Gen[None]:
         """Send all of ``data``, and of ``more``. See `Transport.send`.
 
         Several buffers are copied together first, so that they share records.
         """
         if self._sending or self._gone or self._ended:
-            self._refuse("sending", data, *more)
+            self._refuse_sending(data, *more)
         self._unsent = 0
         if more:
             data = Gathered((data, *more)).join()
@@ -289,7 +162,7 @@ class SslTransport(Carrier, Facts, Closable):
         Source: RFC 8446 section 6.1.
         """
         if self._sending or self._gone:
-            self._refuse("sending")
+            self._refuse_sending()
         self._end()
         yield from self._flush()
 
@@ -353,7 +226,7 @@ class SslTransport(Carrier, Facts, Closable):
         while not self._over:
             try:
                 if not self._tls.read(RECORD):
-                    return  # rule 6
+                    return  # the end, and it will not fail (`_receiving`, rule 5)
             except OSError as error:
                 if not wants_input(error):
                     return  # of the peer's stream we want to know no more
@@ -366,14 +239,14 @@ class SslTransport(Carrier, Facts, Closable):
         if self._receiving or self._sending:
             raise BusyError(f"a task is waiting on {self!r}")
 
-    def _refuse(self, doing: str, *buffers: Buffer) -> NoReturn:
+    def _refuse_sending(self, *buffers: Buffer) -> NoReturn:
         if buffers and not self._sending:
             self._unsent = Gathered(buffers).left
         if self._gone:
-            raise ClosedError(f"{doing} on a transport that was closed: {self!r}")
-        if self._ended and doing == "sending" and not self._sending:
+            raise ClosedError(f"sending on a transport that was closed: {self!r}")
+        if self._ended and not self._sending:
             raise ClosedError(f"sending on {self!r} after its send_eof()")
-        raise BusyError(f"another task is already {doing} on {self!r}")
+        raise BusyError(f"another task is already sending on {self!r}")
 
     def _bear(self, error: OSError) -> None:
         """Raise for an error of sending, unless the peer has to say something first.
