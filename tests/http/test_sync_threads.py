@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +94,35 @@ def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
             del response
         thread.join()
         assert found == [b"hi"]
+
+
+def test_what_a_signal_handler_raises_ends_the_call() -> None:
+    class Enough(Exception):
+        pass
+
+    def enough(*_: object) -> None:
+        raise Enough
+
+    def interrupt() -> None:
+        while not client.stats().connections:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    server = ScriptedServer([Step.REQUEST, Step.HANG])
+    before = signal.signal(signal.SIGUSR1, enough)
+    try:
+        with SyncClient(connect=server.connect) as client:
+            other = threading.Thread(target=interrupt)
+            other.start()
+            with pytest.raises(Enough):
+                client.get("http://h/")
+            other.join()
+            ends = time.monotonic() + 5
+            while client.stats().connections and time.monotonic() < ends:
+                time.sleep(0.001)
+            assert client.stats().connections == 0  # it would be in use until the time limit
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_to_close_a_response_after_its_client_is_no_error() -> None:

@@ -76,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_header,
         metavar="'NAME: VALUE'",
-        help="send this header field, too; 'NAME:' leaves one out that would be sent, and 'NAME;' sends "
-        "one without a value; can be given several times",
+        help="send this header field, too; 'NAME:' leaves one out that would be sent, and "
+        "'NAME;' sends one without a value; can be given several times",
     )
     add(
         "-m",
