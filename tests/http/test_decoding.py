@@ -168,10 +168,12 @@ def test_no_decoder_where_nothing_is_encoded() -> None:
 
 
 def test_unknown_and_too_many_codings() -> None:
-    with pytest.raises(DecodingError, match="'compress', which cannot be decoded"):
-        decoder("compress")
+    for coding in ("compress", "gzip, compress", "compress, gzip"):
+        with pytest.raises(DecodingError, match="'compress', which cannot be decoded"):
+            decode([gzip.compress(TEXT)], coding)
+        assert decode([], coding) == b""
     with pytest.raises(DecodingError, match="4 codings"):
-        decoder("gzip, gzip, gzip, gzip")
+        decode([b"x"], "gzip, gzip, gzip, gzip")
 
 
 def outcome(pieces: Iterable[bytes], coding: str) -> bytes | None:
@@ -239,6 +241,21 @@ async def test_head_has_nothing_to_decode() -> None:
     async with Script(answer(b"")) as server, Client() as client:
         assert (await client.head(server.url())).content == b""
         assert (await client.get(server.url())).content == b""
+
+
+@pytest.mark.parametrize("coding", ["lzw", "gzip, lzw", "gzip, gzip, gzip, gzip"])
+@in_loop
+async def test_what_cannot_be_decoded_need_not_be(coding: str) -> None:
+    nothing = answer(b"", coding)
+    unchanged = nothing.replace(b"200 OK", b"304 Not Modified")
+    texts = [nothing, nothing, unchanged, answer(b"packed", coding)]
+    async with Script(texts) as server, Client() as client:
+        assert (await client.head(server.url())).status_code == 200
+        assert (await client.get(server.url())).content == b""
+        assert (await client.get(server.url())).status_code == 304
+        async with client.stream("GET", server.url()) as response:
+            assert [piece async for piece in response.iter_raw()] == [b"packed"]
+        assert len(server.requests) == 1
 
 
 @in_loop
