@@ -97,11 +97,11 @@ def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
 
 
 def test_what_a_signal_handler_raises_ends_the_call() -> None:
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def enough(*_: object) -> None:
-        raise Enough
+        raise EnoughError
 
     def interrupt() -> None:
         while not client.stats().connections:
@@ -114,7 +114,7 @@ def test_what_a_signal_handler_raises_ends_the_call() -> None:
         with SyncClient(connect=server.connect) as client:
             other = threading.Thread(target=interrupt)
             other.start()
-            with pytest.raises(Enough):
+            with pytest.raises(EnoughError):
                 client.get("http://h/")
             other.join()
             ends = time.monotonic() + 5
