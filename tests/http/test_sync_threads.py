@@ -1,5 +1,6 @@
 """What happens between the threads of a `SyncClient`: its loop's, and those that call it."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -94,6 +95,23 @@ def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
             del response
         thread.join()
         assert found == [b"hi"]
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+def test_one_that_nobody_closed_is_collected_in_any_thread(*, cycle: bool) -> None:
+    server = ScriptedServer([Step.REQUEST, OK, Step.HANG])
+    client = SyncClient(connect=server.connect)
+    assert client.get("http://h/").text == "hi"
+    # What is left in a cycle is all finalized by whoever runs the garbage collector, in any order.
+    left = [client, client._client._pool]
+    if cycle:
+        left.append(left)
+    thread = client._thread._thread
+    del client, left
+    gc.collect()
+    assert thread is not None
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_what_a_signal_handler_raises_ends_the_call() -> None:
