@@ -237,6 +237,36 @@ async def test_the_client_survives_a_bomb() -> None:
 
 
 @in_loop
+async def test_a_line_without_an_end_is_bounded() -> None:
+    limits = Limits(max_body=1 << 20)
+    body = gzip.compress(b"short\n" + bytes(20 << 20) + b"\n")
+    async with Script(answer(body)) as server, Client(limits=limits) as client:
+        tracemalloc.start()
+        try:
+            async with client.stream("GET", server.url()) as response:
+                lines = response.iter_lines()
+                assert await anext(lines) == "short"
+                with pytest.raises(ResponseTooLarge, match="a line of the body is larger than"):
+                    await anext(lines)
+                assert response.is_closed
+            assert tracemalloc.get_traced_memory()[1] < 5 << 20
+        finally:
+            tracemalloc.stop()
+
+
+@in_loop
+async def test_many_short_lines_have_no_bound() -> None:
+    limits = Limits(max_body=1000)
+    body = gzip.compress(b"line\r\n" * 10_000)
+    async with (
+        Script(answer(body)) as server,
+        Client(limits=limits) as client,
+        client.stream("GET", server.url()) as response,
+    ):
+        assert [line async for line in response.iter_lines()] == ["line"] * 10_000
+
+
+@in_loop
 async def test_head_has_nothing_to_decode() -> None:
     async with Script(answer(b"")) as server, Client() as client:
         assert (await client.head(server.url())).content == b""
