@@ -105,6 +105,45 @@ def test_head_headers_and_method(nginx: Nginx, capfdbinary: pytest.CaptureFixtur
     assert capfdbinary.readouterr().out == b"PUT /request a:b"
 
 
+def test_fail_leaves_the_file_alone(
+    nginx: Nginx, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "page"
+    file.write_text("what was there")
+    assert main(["-f", "-o", str(file), nginx.url("/missing")]) == 1
+    assert main(["-f", "-o", str(tmp_path / "new"), nginx.url("/missing")]) == 1
+    assert file.read_text() == "what was there"
+    assert [each.name for each in tmp_path.iterdir()] == ["page"]
+    capfdbinary.readouterr()
+    assert main(["-f", "-o", "-", nginx.url("/missing")]) == 1
+    captured = capfdbinary.readouterr()
+    assert captured.out == b""
+    assert b"404  0 bytes" in captured.err
+
+
+def test_bodies_on_standard_output_come_one_after_the_other(
+    nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    urls = [nginx.url(path) for path in ("/medium.bin", "/hello.txt") * 3]
+    assert main(["-o", "-", *urls]) == 0
+    medium = (nginx.site / "medium.bin").read_bytes()
+    assert capfdbinary.readouterr().out == (medium + b"hello from nginx\n") * 3
+
+
+def test_headers_as_curl_takes_them(
+    nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def sent(header: str, path: str = "/request") -> bytes:
+        assert main(["-H", header, "-o", "-", nginx.url(path)]) == 0
+        return capfdbinary.readouterr().out
+
+    assert sent("X-Test: \u00fc") == b"GET /request \xc3\xbc"
+    assert sent("X-Test: \udcff") == b"GET /request \xff"  # an argument that is no text
+    assert sent("X-Test;") == sent("X-Test:") == b"GET /request "
+    assert sent("X-Test: 1", "/agent") == b"[tulip-http]"
+    assert sent("user-agent:", "/agent") == b"[]"
+
+
 def test_gives_up_in_time(nginx: Nginx, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--timeout", "0.1", nginx.url("/silent"), nginx.url("/hello.txt")]) == 1
     output = capsys.readouterr().out
@@ -125,6 +164,8 @@ def test_more_urls_than_are_fetched_at_once(
         ([], "the following arguments are required: URL"),
         (["-o", "file", "http://a/", "http://b/"], "is one file, and there are 2 URLs"),
         (["-H", "nonsense", "http://a/"], "'nonsense' has no colon"),
+        (["-m", "soon", "http://a/"], "'soon' is not a number of seconds"),
+        (["--parallel", "2.5", "http://a/"], "'2.5' is not a whole number"),
         (["-m", "0", "http://a/"], "0 is not more than 0 seconds"),
         (["--parallel", "0", "http://a/"], "0 is less than 1"),
     ],

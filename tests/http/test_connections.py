@@ -28,6 +28,7 @@ from tulip_http import (
     Request,
     StreamError,
     Timeout,
+    call_in_thread,
     create_task,
     move_on_after,
     run,
@@ -759,6 +760,19 @@ async def test_a_connection_that_is_closed_leaves_no_cycles() -> None:
             gc.enable()
     assert client.stats().opened == 2
     assert left == []
+
+
+@in_loop
+async def test_a_client_that_nobody_closed_may_be_collected_in_another_thread() -> None:
+    client = Client(connect=ScriptedServer([REQUEST, OK, Step.HANG]).connect)
+    assert (await client.get("http://h/")).text == "hi"
+    connections = list(client._pool._connections)
+    assert connections[0].usable
+    left = [client]
+    del client
+    await call_in_thread(left.clear)
+    await sleep(0)
+    assert not connections[0].usable
 
 
 @in_loop

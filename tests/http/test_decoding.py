@@ -168,10 +168,12 @@ def test_no_decoder_where_nothing_is_encoded() -> None:
 
 
 def test_unknown_and_too_many_codings() -> None:
-    with pytest.raises(DecodingError, match="'compress', which cannot be decoded"):
-        decoder("compress")
+    for coding in ("compress", "gzip, compress", "compress, gzip"):
+        with pytest.raises(DecodingError, match="'compress', which cannot be decoded"):
+            decode([gzip.compress(TEXT)], coding)
+        assert decode([], coding) == b""
     with pytest.raises(DecodingError, match="4 codings"):
-        decoder("gzip, gzip, gzip, gzip")
+        decode([b"x"], "gzip, gzip, gzip, gzip")
 
 
 def outcome(pieces: Iterable[bytes], coding: str) -> bytes | None:
@@ -235,10 +237,55 @@ async def test_the_client_survives_a_bomb() -> None:
 
 
 @in_loop
+async def test_a_line_without_an_end_is_bounded() -> None:
+    limits = Limits(max_body=1 << 20)
+    body = gzip.compress(b"short\n" + bytes(20 << 20) + b"\n")
+    async with Script(answer(body)) as server, Client(limits=limits) as client:
+        tracemalloc.start()
+        try:
+            async with client.stream("GET", server.url()) as response:
+                lines = response.iter_lines()
+                assert await anext(lines) == "short"
+                with pytest.raises(ResponseTooLarge, match="a line of the body is larger than"):
+                    await anext(lines)
+                assert response.is_closed
+            assert tracemalloc.get_traced_memory()[1] < 5 << 20
+        finally:
+            tracemalloc.stop()
+
+
+@in_loop
+async def test_many_short_lines_have_no_bound() -> None:
+    limits = Limits(max_body=1000)
+    body = gzip.compress(b"line\r\n" * 10_000)
+    async with (
+        Script(answer(body)) as server,
+        Client(limits=limits) as client,
+        client.stream("GET", server.url()) as response,
+    ):
+        assert [line async for line in response.iter_lines()] == ["line"] * 10_000
+
+
+@in_loop
 async def test_head_has_nothing_to_decode() -> None:
     async with Script(answer(b"")) as server, Client() as client:
         assert (await client.head(server.url())).content == b""
         assert (await client.get(server.url())).content == b""
+
+
+@pytest.mark.parametrize("coding", ["lzw", "gzip, lzw", "gzip, gzip, gzip, gzip"])
+@in_loop
+async def test_what_cannot_be_decoded_need_not_be(coding: str) -> None:
+    nothing = answer(b"", coding)
+    unchanged = nothing.replace(b"200 OK", b"304 Not Modified")
+    texts = [nothing, nothing, unchanged, answer(b"packed", coding)]
+    async with Script(texts) as server, Client() as client:
+        assert (await client.head(server.url())).status_code == 200
+        assert (await client.get(server.url())).content == b""
+        assert (await client.get(server.url())).status_code == 304
+        async with client.stream("GET", server.url()) as response:
+            assert [piece async for piece in response.iter_raw()] == [b"packed"]
+        assert len(server.requests) == 1
 
 
 @in_loop

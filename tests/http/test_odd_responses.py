@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.http.odd_responses import OK, OTHERS, TABLE, Odd, page
+from tests.http.odd_elsewhere import OTHERS
+from tests.http.odd_responses import OK, TABLE, Odd, page
 from tests.opponents import need
 from tulip_http import Client, HTTPError, Limits, RemoteProtocolError, Response, run, sleep
 from tulip_http.testing import ScriptedServer, Step

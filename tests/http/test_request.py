@@ -1,5 +1,6 @@
 """Requests: what a caller passes, and what can never be sent."""
 
+import enum
 import io
 import pickle
 from typing import Any
@@ -69,6 +70,10 @@ def test_no_length_where_none_is_expected() -> None:
     assert Request("GET", "http://h/", content=b"x").headers["content-length"] == "1"
 
 
+class Color(str, enum.Enum):  # noqa: UP042 - str() of it is not its text, as of most there are
+    RED = "red"
+
+
 @pytest.mark.parametrize(
     "params, target",
     [
@@ -77,6 +82,7 @@ def test_no_length_where_none_is_expected() -> None:
         ("b=%20", "/?a&b=%20"),
         ([("b", "x&y"), ("b", "z")], "/?a&b=x%26y&b=z"),
         ({}, "/?a"),
+        ({Color.RED: [Color.RED, True, None, 1.5]}, "/?a&red=red&red=true&red=&red=1.5"),
     ],
 )
 def test_params_are_added_to_the_query(params: Any, target: str) -> None:

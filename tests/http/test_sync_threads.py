@@ -1,7 +1,9 @@
 """What happens between the threads of a `SyncClient`: its loop's, and those that call it."""
 
+import gc
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +95,52 @@ def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
             del response
         thread.join()
         assert found == [b"hi"]
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+def test_one_that_nobody_closed_is_collected_in_any_thread(*, cycle: bool) -> None:
+    server = ScriptedServer([Step.REQUEST, OK, Step.HANG])
+    client = SyncClient(connect=server.connect)
+    assert client.get("http://h/").text == "hi"
+    # What is left in a cycle is all finalized by whoever runs the garbage collector, in any order.
+    left = [client, client._client._pool]
+    if cycle:
+        left.append(left)
+    thread = client._thread._thread
+    del client, left
+    gc.collect()
+    assert thread is not None
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_what_a_signal_handler_raises_ends_the_call() -> None:
+    class EnoughError(Exception):
+        pass
+
+    def enough(*_: object) -> None:
+        raise EnoughError
+
+    def interrupt() -> None:
+        while not client.stats().connections:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    server = ScriptedServer([Step.REQUEST, Step.HANG])
+    before = signal.signal(signal.SIGUSR1, enough)
+    try:
+        with SyncClient(connect=server.connect) as client:
+            other = threading.Thread(target=interrupt)
+            other.start()
+            with pytest.raises(EnoughError):
+                client.get("http://h/")
+            other.join()
+            ends = time.monotonic() + 5
+            while client.stats().connections and time.monotonic() < ends:
+                time.sleep(0.001)
+            assert client.stats().connections == 0  # it would be in use until the time limit
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_to_close_a_response_after_its_client_is_no_error() -> None:

@@ -77,8 +77,12 @@ async def test_an_open_file_goes_out_from_where_it_stands(tmp_path: Path) -> Non
             head, _, body = response.content.partition(b"\n\n")
             assert f"content-length: {len(BODY) - 4}".encode() in head
             assert body == BODY[4:]
-        response = await client.put(server.url("/echo"), content=io.BytesIO(BODY))
-        assert response.content.endswith(BODY)
+        memory = io.BytesIO(BODY)
+        memory.seek(4)
+        response = await client.put(server.url("/echo"), content=memory)
+        head, _, body = response.content.partition(b"\n\n")
+        assert f"content-length: {len(BODY) - 4}".encode() in head
+        assert body == BODY[4:]
     await server.stop()
 
 
@@ -97,6 +101,44 @@ async def test_a_length_that_is_wrong(length: str, message: str) -> None:
         assert caught.value.request is not None
         assert (await client.get(server.url("/quick"))).text == "hello\n"
     await server.stop()
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_of_a_file_that_grows_meanwhile_goes_out_what_it_had(*, form: bool, tmp_path: Path) -> None:
+    server = MockServer(lambda request: Answer(body=request.content or b""))
+    path = tmp_path / "log"
+    path.write_bytes(BODY)
+
+    @coroutine
+    async def main() -> bytes:
+        async with Client(connect=server.connect) as client:
+            with path.open("rb") as file, path.open("ab") as log:
+                what: Any = {"files": {"log": file}} if form else {"content": file}
+                request = client.build_request("PUT", "http://h/", **what)
+                log.write(b"one more line")
+                log.flush()
+                return (await client.send(request)).content
+
+    sent = run(main())
+    assert BODY in sent
+    assert b"one more line" not in sent
+
+
+def test_a_file_that_only_says_that_it_is_empty_has_no_length(tmp_path: Path) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("there is no /proc here")
+    with Path("/proc/self/status").open("rb") as file:
+        assert Request("PUT", "http://h/", content=file).headers["transfer-encoding"] == "chunked"
+    (tmp_path / "empty").touch()
+    with (tmp_path / "empty").open("rb") as file:
+        assert Request("PUT", "http://h/", content=file).headers["content-length"] == "0"
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_file_for_a_form_is_two_things_or_three(size: int) -> None:
+    files: Any = {"f": ("name", b"content", "text/plain", {"X-A": "b"})[:size]}
+    with pytest.raises(TypeError, match=rf"file 'f' is .*, not {size} things"):
+        Request("POST", "http://h/", files=files)
 
 
 def test_a_length_that_is_none() -> None:

@@ -138,7 +138,7 @@ RESPONSES = {
 UNTIL_THE_END = {
     "no length": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhello",
     "1.0": b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nhello",
-    "chunked not last": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nhello",
+    "chunked not last": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\nhello",
     "identity": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello",
 }
 

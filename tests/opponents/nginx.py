@@ -61,6 +61,7 @@ http {{
     location = /304 {{ return 304; }}
     location = /500 {{ return 500; }}
     location = /request {{ return 200 "$request_method $request_uri $http_x_test"; }}
+    location = /agent {{ return 200 "[$http_user_agent]"; }}
     location = /redirect {{ return 302 /hello.txt; }}
     location = /redirect-loop {{ return 302 /redirect-loop; }}
     location = /redirect-to-plain {{ return 301 http://127.0.0.1:{port}/hello.txt; }}

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from threading import get_ident
 from typing import Final, Protocol, final
+
+from tulip_net import ClosedError
 
 NEVER: Final = math.inf
 """A deadline that is none."""
@@ -35,6 +38,33 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
         """Call ``callback`` at that time."""
         ...
+
+
+class Loop(Clock, Protocol):
+    """The same event loop, as other threads see it."""
+
+    @property
+    def thread(self) -> int | None:
+        """The thread that runs it, by `threading.get_ident`."""
+        ...
+
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
+        """Call ``callback`` in that thread."""
+        ...
+
+
+def call_in_loop(loop: Loop, callback: Callable[[], object]) -> None:
+    """Call ``callback`` now if this is the loop's thread, else soon, in that thread.
+
+    For whatever the garbage collector may begin, which runs in any thread.
+    """
+    if loop.thread in {None, get_ident()}:
+        callback()
+        return
+    try:
+        loop.call_soon_threadsafe(callback)
+    except ClosedError:
+        callback()
 
 
 @final

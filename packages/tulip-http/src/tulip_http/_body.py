@@ -126,10 +126,7 @@ class Body:
             body.write(chunk)
             size += len(chunk)
             if self._max_body is not None and size > self._max_body:
-                self.close()
-                raise self._carrying(
-                    ResponseTooLarge(f"the body is larger than {self._max_body} bytes (max_body)")
-                )
+                raise self._too_large("the body")
         self.content = body.getvalue()
         return self.content
 
@@ -187,6 +184,8 @@ class Body:
             self._splitter.feed(chunk)
             if not chunk:
                 break
+            if self._max_body is not None and self._splitter.begun > self._max_body:
+                raise self._too_large("a line of the body")
         return lines.popleft() if lines else None
 
     def line_nowait(self) -> str | None:
@@ -242,6 +241,11 @@ class Body:
             self.close()
             raise self._carrying(error) from error.__cause__
         return data
+
+    def _too_large(self, what: str) -> ResponseTooLarge:
+        self.close()
+        told = f"{what} is larger than {self._max_body} bytes (max_body)"
+        return self._carrying(ResponseTooLarge(told))
 
     @property
     def _name(self) -> str:

@@ -18,10 +18,9 @@ Source: RFC 9112 section 9 (connection management), 9.5 (failures), RFC 9110 sec
 from __future__ import annotations
 
 import math
-from threading import get_ident
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from tulip_http._alarm import NEVER
+from tulip_http._alarm import NEVER, call_in_loop
 from tulip_http._body import Body
 from tulip_http._deadlines import Deadlines
 from tulip_http._failures import name, translated
@@ -297,14 +296,7 @@ class Connection:
 
     def drop(self) -> None:
         """Close, in the event loop's thread: whoever waits for the place is woken there."""
-        thread = self._loop.thread
-        if thread is None or thread == get_ident():
-            self.close()
-            return
-        try:
-            self._loop.call_soon_threadsafe(self.close)
-        except ClosedError:
-            self.close()
+        call_in_loop(self._loop, self.close)
 
     def detach(self) -> Transport:
         """Give the transport away, with what was received beyond the head; the exchange ends."""

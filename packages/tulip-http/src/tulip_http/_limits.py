@@ -31,8 +31,8 @@ class Limits:
         min_speed: Bytes of a body that must come per second, on the average of ``slow_seconds``;
             what the program does between two pieces does not count.
         slow_seconds: See ``min_speed``.
-        max_body: Bytes of a body that is read whole, decoded; `Client.stream` hands out bodies of
-            any size in pieces.
+        max_body: Bytes of a body that is read whole, decoded, and characters of a line of one that
+            is read in lines; `Client.stream` hands out bodies of any size in pieces.
         max_ratio: How many times larger than itself a compressed body may become; counts from 1 MiB
             on. gzip cannot exceed 1032, br and zstd can by far.
         max_head_bytes: Bytes of a response's head.

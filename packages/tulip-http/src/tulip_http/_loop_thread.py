@@ -67,13 +67,16 @@ class LoopThread:
             self._loop.call_soon_threadsafe(start)
         try:
             return future.result()
-        except KeyboardInterrupt:
+        except BaseException:
+            # Not the call's own error but a signal handler's: KeyboardInterrupt, SystemExit, or a
+            # program's own time limit. Nobody waits for the call any more.
+            if not future.done():
 
-            def cancel() -> None:
-                for task in started:
-                    task.cancel()
+                def cancel() -> None:
+                    for task in started:
+                        task.cancel()
 
-            self._loop.call_soon_threadsafe(cancel)
+                self._loop.call_soon_threadsafe(cancel)
             raise
 
     def stop(self, close: Callable[[], object], *, wait: bool = True) -> None:

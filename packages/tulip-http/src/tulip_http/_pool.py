@@ -21,6 +21,7 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, final
 
+from tulip_http._alarm import call_in_loop
 from tulip_http._connection import Connection
 from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
 from tulip_http._info import Stats
@@ -37,7 +38,7 @@ from tulip_net import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tulip_http._alarm import Clock, Timer
+    from tulip_http._alarm import Loop, Timer
     from tulip_http._errors import TimeoutException
     from tulip_http._limits import Limits
     from tulip_http._opening import Connect, TlsTypes
@@ -87,7 +88,7 @@ class Pool:
         self._max_idle = math.inf if limits.max_idle is None else limits.max_idle
         self._idle_seconds = math.inf if limits.idle_seconds is None else limits.idle_seconds
         self._tls = tls
-        self._loop: Clock | None = None
+        self._loop: Loop | None = None
         self._closed = False
         self._begin_afresh()
 
@@ -100,7 +101,7 @@ class Pool:
         self._line: Line | None = None
         self._sweeper: Timer | None = None
 
-    def take(self, origin: Origin, loop: Clock, now: float) -> Connection | None:
+    def take(self, origin: Origin, loop: Loop, now: float) -> Connection | None:
         """Return the youngest idle connection, if there is one, without waiting.
 
         Args:
@@ -229,7 +230,7 @@ class Pool:
             exchanges=self._exchanges,
         )
 
-    def _move_to(self, loop: Clock) -> None:
+    def _move_to(self, loop: Loop) -> None:
         if self._loop is not None:
             self._drop_all()
             self._begin_afresh()
@@ -390,9 +391,5 @@ class Pool:
 
     def __del__(self) -> None:
         """Close what a client that was never closed has left."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        if self._line is not None:
-            self._line.close()
-        for connection in list(self._connections):  # a busy one is given back
-            connection.close()
+        if self._loop is not None and (self._sweeper or self._line or self._connections):
+            call_in_loop(self._loop, self.close)

@@ -58,7 +58,8 @@ class Request:
         headers: Host, Content-Length and the body's Content-Type are added where not given.
         content: Body as bytes, text, an open file, or an iterable or async iterable of bytes. The
             last three are sent as they come, in chunks unless their length is known (a file on
-            disk) or given as a Content-Length header.
+            disk, `io.BytesIO`) or given as a Content-Length header. Of a file that grows meanwhile
+            goes out what it had.
         data: Body as a form: a mapping, pairs, or text or bytes that are encoded already.
         json: Body as JSON.
         files: Files of a form, of which ``data`` has the other fields; they are sent as they are

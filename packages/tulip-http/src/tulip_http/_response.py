@@ -244,7 +244,10 @@ class Response(Closable):
         return self._streamed().read_text(self.encoding)
 
     def read_line(self) -> Coroutine[str | None]:
-        """Wait for the next line and return it without its end; None at the end of the body."""
+        """Wait for the next line and return it without its end; None at the end of the body.
+
+        Raises as `read_chunk`, and `ResponseTooLarge` for a line beyond ``Limits.max_body``.
+        """
         return self._streamed().read_line(self.encoding)
 
     def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:

@@ -66,21 +66,27 @@ class BodyDecoder:
         codings: As in Content-Encoding, the last one applied last.
         max_ratio: How many times larger than the body what it stands for may be.
 
-    Raises:
-        DecodingError: There are too many codings, or one that is not known here.
+    Codings that are too many, or not known here, are an error once there is something in them:
+    there is nothing in the answer to HEAD, and of others `Response.read_raw` may be all that is
+    wanted.
     """
 
     __slots__ = ("_fed", "_max_ratio", "_stages", "_taken")
 
     def __init__(self, codings: list[str], max_ratio: float | None) -> None:
+        self._stages: list[_Stage] = [_stage(coding) for coding in reversed(codings)]
         if len(codings) > _MOST_CODINGS:
-            raise DecodingError(f"the body has {len(codings)} codings: {', '.join(codings)}")
-        self._stages = [_stage(coding) for coding in reversed(codings)]
+            told = f"the body has {len(codings)} codings: {', '.join(codings)}"
+            self._stages = [_Undecodable(told)]
         self._max_ratio = max_ratio
         self._fed = self._taken = 0
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the body."""
+        """Take bytes of the body.
+
+        Raises:
+            DecodingError: They are in a coding that is not known here.
+        """
         self._fed += len(data)
         self._stages[0].feed(data)
 
@@ -126,11 +132,7 @@ class BodyDecoder:
 
 
 def decoder_for(values: list[bytes], max_ratio: float | None) -> BodyDecoder | None:
-    """Return a decoder for a response with these Content-Encodings, None if it needs none.
-
-    Raises:
-        DecodingError: A coding is not known here.
-    """
+    """Return a decoder for a response with these Content-Encodings, None if it needs none."""
     told = b",".join(values).decode("latin-1").lower()
     codings = [coding.strip() for coding in told.split(",")]
     codings = [coding for coding in codings if coding not in {"", "identity"}]
@@ -165,7 +167,24 @@ def _stage(coding: str) -> _Stage:
         return _Brotli()
     if coding == "zstd" and (zstd := _zstd_module()) is not None:
         return _Zstd(zstd)
-    raise DecodingError(f"the body is encoded as {coding!r}, which cannot be decoded here")
+    return _Undecodable(f"the body is encoded as {coding!r}, which cannot be decoded here")
+
+
+@final
+class _Undecodable:
+    """A coding that is not known here."""
+
+    complete = True
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def feed(self, data: bytes) -> None:
+        if data:
+            raise DecodingError(f"{self._why} (a stream has it as it came: read_raw, iter_raw)")
+
+    def take(self) -> bytes:
+        return b""
 
 
 class _Input:

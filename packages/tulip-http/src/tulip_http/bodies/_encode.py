@@ -84,7 +84,7 @@ def flat_pairs(fields: object) -> list[tuple[str, str | bytes]]:
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"fields are a mapping or pairs, got {pair!r} for a pair: {_HINT}")
-        flat += [(str(pair[0]), _primitive(value)) for value in _values(*pair)]
+        flat += [(_text(pair[0]), _primitive(value)) for value in _values(*pair)]
     return flat
 
 
@@ -99,7 +99,12 @@ def _primitive(value: object) -> str | bytes:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, bytes) else str(value)
+    return value if isinstance(value, bytes) else _text(value)
+
+
+def _text(value: object) -> str:
+    # Of an enumeration of text, its value: str() of it is its name, for which nobody asks.
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def _bytes(content: ContentTypes) -> bytes:

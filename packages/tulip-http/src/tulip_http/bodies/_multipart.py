@@ -119,6 +119,11 @@ def _file(field: str, file: FileTypes) -> tuple[str | None, FileContent, str | N
     filename: str | None
     media_type: str | None = None
     if isinstance(file, tuple):
+        if len(file) not in {2, 3}:
+            raise TypeError(
+                f"file {field!r} is its content, (name, content) or (name, content, media type), "
+                f"not {len(file)} things"
+            )
         filename, content = file[:2]
         media_type = file[2] if len(file) == 3 else None
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from enum import Enum
 from stat import S_ISREG
@@ -49,7 +50,7 @@ class BodyStream:
         TypeError: ``source`` gives no bytes.
     """
 
-    __slots__ = ("_source", "_used", "length", "may_block")
+    __slots__ = ("_rest", "_source", "_used", "length", "may_block")
 
     def __init__(self, source: StreamTypes) -> None:
         if not isinstance(source, (Iterable, AsyncIterable, Readable)):
@@ -59,7 +60,8 @@ class BodyStream:
         self._source = source
         self._used = False
         self.may_block: bool = False
-        self.length: int | None = _rest_of(source) if isinstance(source, Readable) else None
+        self._rest = _rest_of(source) if isinstance(source, Readable) else None
+        self.length: int | None = self._rest
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the pieces that are not empty.
@@ -90,7 +92,10 @@ class BodyStream:
     async def _all(self) -> AsyncIterator[bytes]:
         source = self._source
         if isinstance(source, Readable):
-            while data := await call_in_thread(source.read, _PIECE):
+            # A file may grow meanwhile, as a log does: what it had goes out.
+            left = sys.maxsize if self._rest is None else self._rest
+            while left and (data := await call_in_thread(source.read, min(left, _PIECE))):
+                left -= len(data)
                 yield data
         elif isinstance(source, AsyncIterable):
             async for piece in source:
@@ -106,6 +111,8 @@ class BodyStream:
 
 def _rest_of(file: Readable) -> int | None:
     """Return how many bytes a file has from where it stands, None if it is not that kind."""
+    if type(file) is io.BytesIO:
+        return max(0, file.getbuffer().nbytes - file.tell())
     plain = isinstance(file, (io.BufferedReader, io.BufferedRandom))
     if isinstance(file, io.BufferedIOBase) and not plain:
         return None  # gzip's and its kin: their descriptor is that of the packed file
@@ -115,4 +122,7 @@ def _rest_of(file: Readable) -> int | None:
     except (AttributeError, OSError):
         return None
     size = status.st_size
+    # Those in /proc say that they are empty, and are not.
+    if not size and isinstance(file, io.BufferedReader) and file.peek(1):
+        return None
     return size - place if S_ISREG(status.st_mode) and size >= place else None

@@ -25,14 +25,19 @@ class LineSplitter:
 
     Args:
         encoding: Of the bytes; what is no text in it becomes U+FFFD.
+
+    Attributes:
+        lines: Those that are complete, to be taken from the left.
+        begun: Characters of the one that is not.
     """
 
-    __slots__ = ("_decoder", "_rest", "lines")
+    __slots__ = ("_decoder", "_rest", "begun", "lines")
 
     def __init__(self, encoding: str) -> None:
         self._decoder = text_decoder(encoding)
         self._rest: list[str] = []
         self.lines: deque[str] = deque()
+        self.begun = 0
 
     def feed(self, data: bytes) -> None:
         """Add to `lines` what ``data`` completes; ``b""`` is the end, and completes the last."""
@@ -42,12 +47,14 @@ class LineSplitter:
         # A CR at the end may be the first half of CR LF: it waits for what follows.
         if "\n" not in text and "\r" not in text:
             self._rest.append(text)
+            self.begun += len(text)
             return
         text = "".join(self._rest) + text
         self._rest.clear()
         held = "\r" if text.endswith("\r") else ""
         pieces = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._rest.append(pieces.pop() + held)
+        self.begun = len(self._rest[0])
         self.lines.extend(pieces)
 
 

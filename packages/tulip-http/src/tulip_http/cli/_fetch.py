@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tulip_http._client import Client
+    from tulip_http._response import Response
     from tulip_http.cli._options import Options
     from tulip_http.cli._progress import Board
 
@@ -58,8 +59,16 @@ class Fetch:
 
     @coroutine
     def _fetch(self, client: Client, options: Options, board: Board) -> Gen[int]:
-        opening = client.stream(options.method, self.url, headers=options.headers)
-        with (yield from opening) as response, _sink(options.output) as write:
+        headers = [(name, value) for name, value in options.headers if value is not None]
+        with (yield from client.stream(options.method, self.url, headers=headers)) as response:
+            if options.fail and response.is_error:
+                return response.status_code  # and leave the file as it is
+            yield from self._save(response, options, board)
+            return response.status_code
+
+    @coroutine
+    def _save(self, response: Response, options: Options, board: Board) -> Gen[None]:
+        with _sink(options.output) as write:
             length = response.headers.get("content-length", "")
             meter = board.meter(self.url, int(length) if length.isdecimal() else None)
             try:
@@ -69,7 +78,6 @@ class Fetch:
                     meter.advance(len(chunk))
             finally:
                 meter.close()
-            return response.status_code
 
     def _tell(self, what: str) -> None:
         seconds = time.monotonic() - self._began

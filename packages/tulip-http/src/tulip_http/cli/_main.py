@@ -49,15 +49,20 @@ def _tls(options: Options) -> ssl.SSLContext | bool:
 
 @coroutine
 def _fetch_all(options: Options, tls: ssl.SSLContext | bool) -> Gen[int]:
-    # Lines about bodies that go to standard output would end up between them.
+    # Lines about bodies that go to standard output would end up between them, and bodies that come
+    # at the same time inside of each other.
     to_stderr = options.output == "-"
+    parallel = 1 if to_stderr else options.parallel
     board = make_board(bars=options.progress and not to_stderr)
     fetches = [Fetch(url) for url in options.urls]
     waiting = iter(fetches)
     with Client(tls=tls) as client:
+        for name, value in options.headers:
+            if value is None:
+                client.headers.pop(name.decode("latin-1"), None)
         workers = [
             create_task(_work(waiting, client, options, board), f"worker {number}")
-            for number in range(min(options.parallel, len(fetches)))
+            for number in range(min(parallel, len(fetches)))
         ]
         yield from wait_all(workers)
     for worker in workers:

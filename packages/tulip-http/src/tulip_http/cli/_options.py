@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,14 @@ class Options:
     """The command line, understood.
 
     Attributes:
+        headers: As the bytes that were typed, whatever they mean; without a value: not to be sent.
         seconds: Most that a URL may take, None for no limit beyond the client's own.
         output: Where the bodies go: a file, "-" for standard output, None to drop them.
     """
 
     urls: list[str]
     method: str
-    headers: list[tuple[str, str]]
+    headers: list[tuple[bytes, bytes | None]]
     seconds: float | None
     parallel: int
     output: str | None
@@ -74,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_header,
         metavar="'NAME: VALUE'",
-        help="send this header field, too; can be given several times",
+        help="send this header field, too; 'NAME:' leaves one out that would be sent, and "
+        "'NAME;' sends one without a value; can be given several times",
     )
     add(
         "-m",
@@ -84,7 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="give a URL up after this long (else only after 30 s of silence)",
     )
-    add("-f", "--fail", action="store_true", help="count status 400 and above as failed")
+    add(
+        "-f",
+        "--fail",
+        action="store_true",
+        help="count status 400 and above as failed, and drop the body",
+    )
     add("-k", "--insecure", action="store_true", help="do not verify certificates")
     add(
         "--cafile",
@@ -98,29 +106,38 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=50,
         metavar="N",
-        help="how many at the same time (default: %(default)s)",
+        help="how many at the same time (default: %(default)s; with -o - one after the other)",
     )
     add("--no-progress", action="store_true", help="show no progress bars")
     add("-V", "--version", action=_Version, nargs=0, help="print the version and exit")
     return parser
 
 
-def _header(text: str) -> tuple[str, str]:
+def _header(text: str) -> tuple[bytes, bytes | None]:
     name, colon, value = text.partition(":")
+    if not colon and text.endswith(";"):
+        return os.fsencode(text[:-1].strip()), b""
     if not colon:
         raise argparse.ArgumentTypeError(f"{text!r} has no colon between name and value")
-    return name.strip(), value.strip()
+    # The bytes that were typed, as curl sends them: text would become Latin-1.
+    return os.fsencode(name.strip()), os.fsencode(value.strip()) or None
 
 
 def _positive(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not seconds > 0:
         raise argparse.ArgumentTypeError(f"{text} is not more than 0 seconds")
     return seconds
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number

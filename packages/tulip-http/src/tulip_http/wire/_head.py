@@ -13,8 +13,16 @@ import math
 import re
 from typing import Final, TypeAlias, final
 
+from tulip_http._errors import RemoteProtocolError
+
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in the order they came."""
+
+WITHOUT_BODY: Final = frozenset({"HEAD", "CONNECT"})
+"""Methods whose answer may announce a body that does not come: llhttp cannot be told."""
+
+# RFC 9110 section 10.1.4: what a server may use that is told nothing. identity was one once.
+_TRANSFER_CODINGS: Final = frozenset({b"chunked", b"identity", b""})
 
 # Whether there is such a field, seen without taking the head apart. The search skips from one line
 # end to the next; lower() and find() cost a third more.
@@ -83,6 +91,25 @@ class ResponseHead:
         if self._raw is not None and _CODED.search(self._raw) is None:
             return []
         return self.values(b"content-encoding")
+
+    def transfer_codings(self) -> list[bytes]:
+        """Return the transfer codings in lower case, the one that was applied last last."""
+        told = b",".join(self.values(b"transfer-encoding")).lower()
+        return [coding.strip() for coding in told.split(b",")] if told else []
+
+    def check(self, method: str) -> None:
+        """Refuse what llhttp does not mind in the answer to a request with this method.
+
+        Raises:
+            RemoteProtocolError: There is no such status, or the body would be taken for what it is
+                not: it has a transfer coding that nobody asked for.
+        """
+        if self.status < 100:
+            raise RemoteProtocolError(f"there is no status {self.status:03}")
+        unknown = set(self.transfer_codings()) - _TRANSFER_CODINGS
+        if unknown and method not in WITHOUT_BODY and self.status not in {204, 304}:
+            told = b", ".join(sorted(unknown))
+            raise RemoteProtocolError(f"Transfer-Encoding {told!r} is not what was asked for")
 
     def options(self) -> list[bytes]:
         """Return what the Connection fields say, in lower case."""

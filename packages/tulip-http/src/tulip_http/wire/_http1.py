@@ -25,7 +25,7 @@ import httptools
 
 from tulip_http._errors import RemoteProtocolError
 from tulip_http.wire._explain import explain
-from tulip_http.wire._head import Fields, ResponseHead
+from tulip_http.wire._head import WITHOUT_BODY, Fields, ResponseHead
 from tulip_http.wire._mend import ends, mend
 from tulip_http.wire._plain import PlainReader, make_llhttp
 
@@ -33,8 +33,6 @@ from tulip_http.wire._plain import PlainReader, make_llhttp
 # fields. The widest heads in the wild are far below: about 100 fields.
 MAX_HEAD_BYTES: Final = 65536
 MAX_HEAD_FIELDS: Final = 256
-# Methods whose answer may announce a body that does not come: llhttp cannot be told.
-_WITHOUT_BODY: Final = frozenset({"HEAD", "CONNECT"})
 
 
 class _Excess(Exception):  # noqa: N818 - a signal, not an error
@@ -231,7 +229,7 @@ class ResponseParser:
         head = ResponseHead(
             self._version(), status, None, self._reason, self._fields, self.trailers
         )
-        if status < 200 and status != 101:
+        if 100 <= status < 200 and status != 101:
             self.interim.append(head)
             self._reason, self._fields = b"", []
             return
@@ -255,7 +253,7 @@ class ResponseParser:
 
     def _feed_plain(self, plain: PlainReader, data: bytes) -> bool:
         """Take the first bytes of a response, if they are plain; say whether they were."""
-        if self._method in _WITHOUT_BODY:
+        if self._method in WITHOUT_BODY:
             return False
         head = plain.read(data)
         if head is not None:
@@ -338,6 +336,7 @@ class ResponseParser:
         # llhttp also reads RTSP/ and ICE/, and versions that never had this form on the wire.
         if not raw.startswith(b"HTTP/1.") and not raw.lstrip(b"\r\n").startswith(b"HTTP/1."):
             raise RemoteProtocolError(explain(raw, "Expected HTTP/1.0 or HTTP/1.1"))
+        head.check(self._method)
         # RFC 9110 section 7.8; without it llhttp does not say where the other protocol begins.
         if head.status == 101 and b"upgrade" not in head.options():
             raise RemoteProtocolError("status 101 without Connection: upgrade switches to nothing")
@@ -369,10 +368,10 @@ class ResponseParser:
 
     def _leave_llhttp_out(self, head: ResponseHead) -> None:
         """Find the end of the body from now on without llhttp, if that can be."""
-        if head.values(b"transfer-encoding"):
+        if codings := head.transfer_codings():
+            head.check(self._method)
             # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
-            codings = b",".join(head.values(b"transfer-encoding")).lower().split(b",")
-            self._left = 0 if codings[-1].strip() == b"chunked" else sys.maxsize
+            self._left = 0 if codings[-1] == b"chunked" else sys.maxsize
         elif lengths := head.values(b"content-length"):
             self.length = int(lengths[0])
             self._left = self.length - sum(map(len, self.chunks))

@@ -35,7 +35,13 @@ def make_llhttp(protocol: object) -> httptools.HttpResponseParser:
     # insists on CRLF all the same, and rightly: there a wrong guess moves the end.
     # Old proxies say "HTTP/1.0 100 Continue", or close in a 103: an interim answer is not the last,
     # whatever it says of the connection. What comes after a final one we refuse ourselves.
-    llhttp.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_keep_alive=True)
+    # Blanks may stand before a chunk's extension (section 7.1.1), and old servers send them without
+    # one; the number ends before them, whoever reads it.
+    llhttp.set_dangerous_leniencies(
+        lenient_optional_cr_before_lf=True,
+        lenient_keep_alive=True,
+        lenient_spaces_after_chunk_size=True,
+    )
     return llhttp
 
 
