@@ -9,15 +9,17 @@ import pytest
 # Each program runs in a process of its own: here `logging` has long been imported.
 PRELUDE = """
 import os, resource, socket, sys
-from tulip_net import NetError, create_task, create_transport, current_context, listen, run, serve, sleep
+from tulip_net import NetError, create_task, create_transport, listen, run, serve, sleep
+
+_, HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 def use_up_descriptors():
     free = os.dup(0)
     os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, HARD))
 
 def have_descriptors():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
 """
 
 

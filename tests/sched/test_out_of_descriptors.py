@@ -1,4 +1,4 @@
-"""A process that cannot open one more file cannot import a module either: nothing may hang on it."""
+"""A process that cannot open one more file cannot import a module either. Nothing hangs on it."""
 
 import subprocess
 import sys
