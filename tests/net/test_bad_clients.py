@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import struct
 
 import pytest
 
@@ -18,6 +19,7 @@ from tulip_net import (
     BufferedReader,
     Gen,
     Task,
+    TaskGroup,
     Transport,
     call_in_thread,
     coroutine,
@@ -26,6 +28,7 @@ from tulip_net import (
     current_context,
     fail_after,
     listen,
+    par,
     run,
     serve,
     sleep,
@@ -175,3 +178,41 @@ def test_a_reset_at_each_step_of_the_handshake(
 def visit(stop: float, context: ssl.SSLContext, port: int) -> None:
     tls = HalfAHandshake(context, server_hostname="localhost")
     tls.reset_at(stop, socket.create_connection(("127.0.0.1", port)))
+
+
+@pytest.mark.parametrize("kind", ["network", "both"])
+def test_a_group_of_the_networks_errors_alone_is_no_failure_of_the_handler(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that sends and receives at the same time does so in a group, as most do."""
+    caplog.set_level(logging.INFO, "tulip_net")
+
+    async def talk(transport: Transport) -> None:
+        async with TaskGroup() as group:
+            group.start_soon(transport.recv(100))
+            group.start_soon(par(transport.send(bytes(10_000_000)), sleep(60)))
+            if kind == "both":
+                await sleep(0.001)
+                raise LookupError("the handler's own")
+
+    async def main() -> None:
+        listener = await listen("127.0.0.1")
+        server = create_task(serve(talk, listener))
+        client = socket.create_connection(("127.0.0.1", listener.port))
+        await sleep(0.001)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()  # which resets
+        await sleep(0.001)
+        listener.close()
+        await server
+
+    with virtual_time():
+        run(main())
+    (record,) = caplog.records
+    if kind == "both":
+        assert record.levelname == "ERROR"
+        assert record.exc_info
+    else:
+        assert record.levelname == "INFO"
+        assert "Connection reset by peer" in caplog.text
+        assert "group" not in caplog.text

@@ -73,6 +73,7 @@ def test_readexactly_at_the_end_raises_with_the_part_and_never_loops() -> None:
             await reader.readexactly(4)
         assert caught.value.partial == b"de"
         assert caught.value.expected == 4
+        assert str(caught.value) == f"{reader._transport!r} ended after 2 of 4 bytes"
         with pytest.raises(IncompleteReadError) as caught:
             await reader.readexactly(1)
         assert caught.value.partial == b""
@@ -101,6 +102,7 @@ def test_readuntil_takes_the_separator_that_begins_first() -> None:
         with pytest.raises(IncompleteReadError) as caught:
             await reader.readuntil(b"#")
         assert caught.value.partial.endswith(b"y")
+        assert str(caught.value).startswith(f"{reader._transport!r} ended before the separator")
         assert caught.value.expected is None
 
     reading(b"a\r\nb\n\nc\r\n\r\nx---y", body)

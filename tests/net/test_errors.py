@@ -24,7 +24,9 @@ MESSAGES = [
     (TlsError("bad record"), "bad record"),
     (TruncatedError("cut"), "cut"),
     (IncompleteReadError(b"abc", 5), "the stream ended after 3 of 5 bytes"),
-    (IncompleteReadError(b"abc"), "the stream ended 3 bytes on, before the separator"),
+    (IncompleteReadError(b"abc"), "the stream ended before the separator, after b'abc'"),
+    (IncompleteReadError(b""), "the stream ended, and nothing more had come"),
+    (IncompleteReadError(b"", 5, "<X>"), "<X> ended after 0 of 5 bytes"),
     (LimitError(4, b"abcde"), "no separator within the limit of 4 bytes; it begins b'abcde'"),
     (ResolveError("x.invalid", "no such name"), "cannot resolve 'x.invalid': no such name"),
     (

@@ -187,6 +187,9 @@ def test_a_server_asks_clients_for_certificates(certificates: Certificates, tmp_
         client = client_context(authority=authority, certificate=file)
         ours, theirs = await tls_pair(client, server, "localhost")
         assert theirs.peer_certificate == ssl.PEM_cert_to_DER_cert(certificate_in(file))
+        assert theirs.peer_names == (("email", "client@example.org"),)
+        assert theirs.peer_subject[0][0] == "organizationName"
+        assert ("DNS", "localhost") in ours.peer_names
         ours.close()
         theirs.close()
         a, b = await tcp()
@@ -198,6 +201,23 @@ def test_a_server_asks_clients_for_certificates(certificates: Certificates, tmp_
         with pytest.raises(TlsError, match="unknown ca"):
             await (await task).recv(1)
         task.result().close()
+
+    run(main())
+
+
+def test_a_certificate_that_was_not_verified_names_nobody(certificates: Certificates) -> None:
+    careless = ssl.create_default_context()
+    careless.check_hostname = False
+    careless.verify_mode = ssl.CERT_NONE
+
+    async def main() -> None:
+        ours, theirs = await tls_pair(careless, certificates.server_context(), "localhost")
+        assert ours.peer_certificate  # it was shown
+        assert ours.peer_names == ours.peer_subject == ()
+        assert theirs.peer_certificate is None  # this side was shown none
+        assert theirs.peer_names == theirs.peer_subject == ()
+        ours.close()
+        theirs.close()
 
     run(main())
 

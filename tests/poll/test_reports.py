@@ -117,6 +117,39 @@ class Speaker:
         return "the coroutine at elsewhere.py:7"
 
 
+class Messenger:
+    """Has a callback that passes the event on, once."""
+
+    def __init__(self, receiver: Callable[[], object] | None) -> None:
+        self.receiver = receiver
+
+    def deliver(self) -> None:
+        """Be a callback."""
+        if self.receiver is not None:
+            self.receiver()
+            self.receiver = None
+
+    def callback_behind(self, callback: Callable[[], object]) -> Callable[[], object] | None:
+        """Tell whom it calls."""
+        assert callback == self.deliver
+        return self.receiver
+
+
+def test_the_report_names_what_the_callback_passed_the_event_on_to(
+    virtual_loop: EventLoop, clock: Clock
+) -> None:
+    def slow() -> None:
+        clock.now += 1
+
+    reports: list[SlowCallback] = []
+    virtual_loop.report_slow_callbacks(0.1, reports.append)
+    virtual_loop.call_soon(Messenger(slow).deliver)
+    virtual_loop.call_soon(Messenger(None).deliver)
+    virtual_loop.run()
+    (report,) = reports
+    assert "slow at" in report.source
+
+
 class Mute:
     """Has a method for a callback, too."""
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,18 @@ import time
 import pytest
 
 from tulip_poll import SlowCallback
-from tulip_sched import Context, EventLoop, run, set_context_provider, sleep
+from tulip_sched import (
+    Context,
+    EventLoop,
+    Gen,
+    Watch,
+    coroutine,
+    create_task,
+    current_context,
+    run,
+    set_context_provider,
+    sleep,
+)
 
 
 def debug(program: str, *options: str, tulip_debug: str = "1") -> str:
@@ -404,6 +416,50 @@ def test_what_holds_up_the_loop_is_reported(caplog: pytest.LogCaptureFixture) ->
     caplog.clear()
     run(main())
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("then", ["reads", "writes", "ends", "sleeps"])
+def test_a_task_that_came_back_from_a_descriptor_is_named(then: str) -> None:
+    told: list[SlowCallback] = []
+    ours, theirs = socket.socketpair()
+
+    async def wait_and_work(watch: Watch) -> None:
+        await readable(watch)
+        time.sleep(0.011)
+        if then == "reads":
+            await readable(watch)
+        elif then == "writes":
+            await writable(watch)
+        elif then == "sleeps":
+            await sleep(0)
+
+    async def main() -> None:
+        watch = Watch(ours.fileno())
+        current_context().eventloop.report_slow_callbacks(0.01, told.append)
+        worker = create_task(wait_and_work(watch), "worker")
+        await sleep(0)
+        theirs.send(b"x")
+        await worker
+        watch.forget()
+
+    with ours, theirs:
+        run(main())
+    (slow,) = told
+    assert slow.source.startswith("task 'worker'")
+    if then == "reads":
+        assert slow.source.endswith("wait_and_work > readable)")
+
+
+@coroutine
+def readable(watch: Watch) -> Gen[None]:
+    watch.block_r()
+    yield
+
+
+@coroutine
+def writable(watch: Watch) -> Gen[None]:
+    watch.block_w()
+    yield
 
 
 def test_reports_of_the_loop_s_owner_come_back_after_the_run() -> None:

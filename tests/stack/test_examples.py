@@ -23,10 +23,17 @@ PRINTS = {
         r" +\d\.\d+ s +large +200 OK, [\d,]{7,} bytes",
         r" +[12]\.\d+ s +too slow +TotalTimeout: .* took longer than 1 s.*",
     ],
+    "graceful": ["idle: goodbye", "busy: slept, goodbye", "slow: cut off"],
     "hello_await": [r"200 hello"],
     "hello_yield_from": [r"200 hello"],
     "hosting_asyncio": [r"tulip received a message"],
     "hosting_tulip": [r"inner 3", r"outer 3"],
+    "pipelining": [
+        "1000 answers, the last is 1998",
+        r"sent in \d pieces",
+        "the next answer is 42",
+        r"no answer to b'please\?\\n'",
+    ],
     "several_cores": [rf"process {n} served [1-9]\d* visits and ended with 0" for n in (1, 2, 3)],
 }
 

@@ -158,6 +158,8 @@ async def talk_over_tls() -> str | None:
     assert_type(version, str | None)
     assert transport.alpn_protocol == "h2"
     assert_type(transport.peer_certificate, bytes | None)
+    assert_type(transport.peer_names, tuple[tuple[str, str], ...])
+    assert_type(transport.peer_subject, tuple[tuple[str, str], ...])
     assert_type(transport.cipher, tuple[str, str, int] | None)
     assert_type(transport.session_reused, bool)
     await transport.send(b"secret\n")

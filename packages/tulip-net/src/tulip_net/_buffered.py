@@ -93,7 +93,7 @@ class BufferedReader:
             raise ValueError(f"cannot read {count} bytes")
         while len(self._buffer) < count:
             if self._ended:
-                raise IncompleteReadError(self._take(count), count)
+                raise IncompleteReadError(self._take(count), count, repr(self._transport))
             yield from self._fill(count - len(self._buffer))
         return self._take(count)
 
@@ -130,7 +130,8 @@ class BufferedReader:
             raise ValueError(f"readuntil needs separators that are not empty, got {separators}")
         end = yield from self._find(separators)
         if not end:
-            raise IncompleteReadError(self._take(len(self._buffer)))
+            partial = self._take(len(self._buffer))
+            raise IncompleteReadError(partial, None, repr(self._transport))
         return self._take(end)
 
     @coroutine

@@ -54,18 +54,24 @@ class IncompleteReadError(NetError):
     Attributes:
         partial: What came before the end.
         expected: How many bytes were asked for; ``None`` if the question was for a separator.
+        stream: Which stream it was, as its ``repr`` tells.
     """
 
-    def __init__(self, partial: bytes, expected: int | None = None) -> None:
-        super().__init__(partial, expected)
+    def __init__(
+        self, partial: bytes, expected: int | None = None, stream: str = "the stream"
+    ) -> None:
+        super().__init__(partial, expected, stream)
         self.partial = partial
         self.expected = expected
+        self.stream = stream
 
     @override
     def __str__(self) -> str:
-        if self.expected is None:
-            return f"the stream ended {len(self.partial)} bytes on, before the separator"
-        return f"the stream ended after {len(self.partial)} of {self.expected} bytes"
+        if self.expected is not None:
+            return f"{self.stream} ended after {len(self.partial)} of {self.expected} bytes"
+        if not self.partial:
+            return f"{self.stream} ended, and nothing more had come"
+        return f"{self.stream} ended before the separator, after {self.partial[-40:]!r}"
 
 
 @final

@@ -88,6 +88,8 @@ class Listener(Closable):
         self._owns = True
         self._accepting = False
         self._exhausted = False
+        # Now: when there is no descriptor left, none is left to import `logging` with.
+        self._logger = logger()
         self._alone = 0  # so many connections are taken to come alone; see ALONE
 
     @classmethod
@@ -205,7 +207,7 @@ class Listener(Closable):
         if error.errno not in OF_ONE_CONNECTION:
             # It may last, and trying at once would keep the loop from everything else.
             if not self._exhausted:
-                logger().warning("%r pauses: %s", self, error)
+                self._logger.warning("%r pauses: %s", self, error)
             self._exhausted = True
 
     @coroutine

@@ -68,6 +68,8 @@ def getaddrinfo(
         raise ResolveError(str(host), f"not a valid name ({error})") from error
     except socket.gaierror:
         pass  # a name
+    except OSError as error:  # of Python's, which imports `idna` here the first time
+        raise ResolveError(str(host), error.strerror or str(error)) from error
     try:
         return (yield from look_up((host, port, family, type, 0, flags)))
     except OSError as error:  # a gaierror, or for EAI_SYSTEM what the system said

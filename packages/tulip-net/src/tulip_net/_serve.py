@@ -41,6 +41,9 @@ BURST = 64
 
 Each costs some 10 microseconds; uvloop's and asyncio's limit is their backlog of 100."""
 
+OF_CONNECTIONS = (NetError, ClosedError, TimeoutError)
+"""What ends connections every day, and is nobody's mistake here."""
+
 HANDSHAKE_TIMEOUT = 30.0
 """Seconds; a client that needs longer for its handshake is not a client."""
 
@@ -59,8 +62,9 @@ def serve(
 
     Args:
         handler: Called with the transport of each connection. When it returns, the stream is
-            ended properly; when it fails, the connection is dropped and the error is logged (one
-            of the network's own, such as `BrokenError`, at level INFO).
+            ended properly; when it fails, the connection is dropped and the error is logged (at
+            level INFO if it is one of the network's own, such as `BrokenError`, or a group of
+            nothing else).
         listener: Closed when this returns. Close it to stop the server.
         more: Others to serve in the same way, such as one on a Unix socket. The server stops when
             all of them are closed.
@@ -170,10 +174,8 @@ class _Server:
                 plain.close()  # all that its aclose() does, without a coroutine (benchmarks/accept)
             else:
                 yield from transport.aclose()
-        except (NetError, ClosedError, TimeoutError) as error:
-            logger().info("connection from %r ended: %s", transport, error)
-        except Exception:  # noqa: BLE001 - the handler's; all of it is logged
-            logger().exception("the handler of %r failed", transport)
+        except Exception as error:  # noqa: BLE001 - the handler's; all of it is logged
+            _log(transport, error)
         finally:
             if not ended:
                 transport.close()
@@ -190,3 +192,20 @@ class _Server:
 
     def _stop_waiting(self) -> None:
         self._waiter = None
+
+
+def _log(transport: Transport, error: Exception) -> None:
+    """Write down why a handler failed."""
+    reasons = _leaves(error)
+    if all(isinstance(reason, OF_CONNECTIONS) for reason in reasons):
+        told = "; ".join(map(str, reasons))
+        logger().info("connection from %r ended: %s", transport, told)
+    else:
+        logger().error("the handler of %r failed", transport, exc_info=error)
+
+
+def _leaves(error: Exception) -> list[Exception]:
+    """Return the error itself, or what is in the group: handlers that do two things are many."""
+    if isinstance(error, ExceptionGroup):
+        return [leaf for member in error.exceptions for leaf in _leaves(member)]
+    return [error]

@@ -21,7 +21,7 @@ from typing import TypeAlias, TypeVarTuple
 from tulip_poll._handle import Handle, QueueEntry
 from tulip_poll._pollster import Pollster, bounded
 from tulip_poll._scheduling import Scheduling
-from tulip_poll._source import source_of
+from tulip_poll._source import callback_behind, source_of
 from tulip_poll._stats import SlowCallback, log_slow_callback
 from tulip_poll._typing import override
 from tulip_poll._withheld import Withheld
@@ -310,14 +310,15 @@ class Iteration(Scheduling):
     def _call_timed(self, entry: QueueEntry) -> None:
         # The callback may cancel its own handle, which could not be named then.
         call, began = entry._call, self._clock()
+        behind = callback_behind(call)
         try:
             call()
         finally:
             seconds, limit = self._clock() - began, self._slow_seconds
             if limit is not None and seconds >= limit:
-                self._report_slow(SlowCallback(source_of(call), seconds))
+                self._report_slow(SlowCallback(source_of(behind), seconds))
             # The traceback of a task's exception may hold this frame: no cycle through the task.
-            del entry, call
+            del entry, call, behind
 
     def _begin(self) -> None:
         if get_ident() != self.thread:

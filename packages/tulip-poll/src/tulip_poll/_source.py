@@ -22,3 +22,15 @@ def source_of(callback: Callable[..., object]) -> str:
     if not isinstance(code, CodeType):
         return repr(callback)
     return f"{code.co_qualname} at {code.co_filename}:{code.co_firstlineno}"
+
+
+def callback_behind(callback: Callable[..., object]) -> Callable[..., object]:
+    """Return what a callback is about to call, if it only passes the event on.
+
+    When the callback is a method of an object that has a method ``callback_behind``, that is
+    called with the callback, and what it returns, unless None, is what `source_of` should be asked
+    about: once the callback has run, nobody may know any more for whom it was.
+    """
+    ask = getattr(getattr(callback, "__self__", None), "callback_behind", None)
+    behind: Callable[..., object] | None = None if ask is None else ask(callback)
+    return callback if behind is None else behind

@@ -8,6 +8,7 @@ A program that runs for months must not collect failures for as long: of those t
 only the first `MOST_KEPT` are kept to be raised, the others are counted.
 """
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +22,24 @@ MOST_KEPT: Final = 100
 """More than a person will read; and each holds a traceback with all its frames' variables."""
 
 
-def logger() -> "logging.Logger":
+def logger() -> "logging.Logger | _StandardError":
     """Return the logger ``tulip_sched``. Its module costs 5 ms, and few runs need it."""
-    import logging
-
+    try:
+        import logging
+    except OSError:
+        # No descriptor is left to read the module with. Whoever asks is in the middle of ending a
+        # task, and an error there would leave those that wait for it waiting for ever.
+        return _StandardError()
     return logging.getLogger("tulip_sched")
+
+
+class _StandardError:
+    """Tells what a logger without handlers would, without importing anything."""
+
+    def error(self, message: str, *values: object, exc_info: BaseException) -> None:
+        sys.stderr.write(message % values + "\n")
+        # Not by sys.excepthook: there a program may have put anything.
+        sys.__excepthook__(type(exc_info), exc_info, exc_info.__traceback__)
 
 
 def note_failure(context: "Context", task: "Task[Any]", error: BaseException) -> None:

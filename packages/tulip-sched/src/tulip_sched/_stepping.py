@@ -145,8 +145,12 @@ class Stepper(QueueEntry, Generic[T]):
     def callback_source(self) -> str:
         """Say what the task is and where it is suspended, for reports of slow callbacks."""
         stack = [] if self._done else list(coroutine_stack(self._coro))
-        where = f" suspended at {stack[-1].filename}:{stack[-1].lineno}" if stack else ""
-        return f"task {self.name!r}{where}"
+        if not stack:
+            return f"task {self.name!r}"
+        # The line may be deep in a library: the names lead there from what the program wrote.
+        names = " > ".join(frame.name for frame in stack)
+        where = f"{stack[-1].filename}:{stack[-1].lineno}"
+        return f"task {self.name!r} suspended at {where} ({names})"
 
     # -- suspending and resuming ------------------------------------------------------------
 

@@ -278,6 +278,11 @@ class Watch:
                     self._loop.parked -= 1
                 self._loop.remove_writer(self._fd)
 
+    def callback_behind(self, callback: Callable[[], object]) -> Callable[[], object] | None:
+        """Name the step of the task that an event resumes, for reports of slow callbacks."""
+        task = self._writer if callback == self._on_writable else self._reader
+        return None if task is None else task._step
+
     def _undo_r(self) -> None:
         self._reader = None
         self._parked_r = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tulip_net._address import Address, format_address
 from tulip_net._transport import Transport
@@ -59,8 +59,37 @@ class Facts:
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The peer's certificate in DER; ``None`` if it sent none."""
+        """The peer's certificate in DER; ``None`` if it sent none.
+
+        Whose it is, `peer_names` and `peer_subject` say.
+        """
         return self._tls.getpeercert(binary_form=True)
+
+    @property
+    def peer_names(self) -> tuple[tuple[str, str], ...]:
+        """Whom the peer's certificate was issued to: pairs such as ``("DNS", "a.example")``.
+
+        The kinds are those of `ssl.SSLSocket.getpeercert`: also ``"email"``, ``"URI"``, ``"IP
+        Address"`` and others. Empty if it names nobody, and if the certificate was not verified:
+        anybody can write a name into one of his own.
+
+        Source: RFC 5280 section 4.2.1.6 (subjectAltName).
+        """
+        # What typeshed says of the fields is what any of them may be.
+        return cast("tuple[tuple[str, str], ...]", self._field("subjectAltName"))
+
+    @property
+    def peer_subject(self) -> tuple[tuple[str, str], ...]:
+        """The subject of the peer's certificate: pairs such as ``("commonName", "worker 7")``.
+
+        Empty where `peer_names` would be. Source: RFC 5280 section 4.1.2.6.
+        """
+        found = cast("tuple[tuple[tuple[str, str], ...], ...]", self._field("subject"))
+        return tuple(pair for pairs in found for pair in pairs)
+
+    def _field(self, name: str) -> object:
+        """Return a field of the peer's certificate, if that was verified and has it."""
+        return (self._tls.getpeercert() or {}).get(name, ())
 
     @property
     def session(self) -> ssl.SSLSession | None:
