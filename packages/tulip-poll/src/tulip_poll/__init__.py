@@ -6,11 +6,12 @@ nothing is lost between threads. What it refuses to do: it knows no coroutine, n
 option and no protocol; it runs callbacks.
 
 In reading order: ``_errors``, ``_descriptors`` (what an ``fd`` may be), ``_source`` (where a
-callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_pollster`` (the
-contract), ``pollsters`` (one file for each kernel facility), ``_wrapper`` (a pollster around
-another), ``_wakeup`` (the self-pipe), ``_stats`` (what a loop tells of itself), ``_withheld``
-(events of what was forgotten), ``_scheduling`` (the queue, and who may add to it),
-``_iteration`` (the rounds), ``_signals``, ``_children``, ``_eventloop``, ``_threads``.
+callback was written), ``_handle``, ``_timers`` (the queue of deadlines), ``_forked`` (what a forked
+process has of all this), ``_pollster`` (the contract), ``pollsters`` (one file for each kernel
+facility), ``_wrapper`` (a pollster around another), ``_wakeup`` (the self-pipe), ``_stats`` (what a
+loop tells of itself), ``_withheld`` (events of what was forgotten), ``_scheduling`` (the queue, and
+who may add to it), ``_iteration`` (the rounds), ``_signals``, ``_children``, ``_eventloop``,
+``_threads``.
 """
 
 from tulip_poll._children import Child, ChildProcess

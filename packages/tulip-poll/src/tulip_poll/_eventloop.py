@@ -2,17 +2,20 @@
 
 import warnings
 from collections.abc import Callable
+from os import getpid
 from threading import get_ident
 from time import monotonic
 from typing import TypeVarTuple, final
 
 from tulip_poll._children import Child, Children
 from tulip_poll._descriptors import FileDescriptor
+from tulip_poll._forked import heed_forks
 from tulip_poll._handle import Handle
 from tulip_poll._iteration import Arrange, Iteration
 from tulip_poll._pollster import Pollster
 from tulip_poll._signals import Signals
 from tulip_poll._stats import Leftovers, LoopStats
+from tulip_poll._typing import override
 from tulip_poll.pollsters import default_pollster
 
 Ts = TypeVarTuple("Ts")
@@ -65,6 +68,8 @@ class EventLoop(Iteration):
         super().__init__(default_pollster() if pollster is None else pollster, clock, arrange)
         self._children = Children(self)
         self._signals: Signals | None = None
+        self._inherited = False
+        heed_forks(self)
 
     def add_reader(
         self,
@@ -278,8 +283,52 @@ class EventLoop(Iteration):
         self._ready.clear()
         return left
 
+    def _let_go(self) -> None:
+        """Do nothing: what a loop has of its own keeps its numbers, see `_forked`."""
+
+    @override
+    def _begin_anew(self) -> None:
+        process = getpid()
+        if self._closed or self._process == process:
+            return
+        self._process = process
+        self._inherited = True
+        if self._running or self._owner not in {None, get_ident()}:
+            self._leave_behind()
+            return
+        self._wakeup.renew()
+        if self._signals is not None:
+            self._signals.renew()
+        if self._hosted:
+            self._pollster._be_hosted_again()
+            self._leave_to_host()
+
+    def _leave_behind(self) -> None:
+        """Release what this process has of it, and have it refuse calls from now on."""
+        self._left_behind = True
+        self._refuse_calls()
+        self._pollster._let_go()
+        self._pollster.close()
+        if self._signals is not None:
+            self._signals.leave()
+        self._children.close()
+        self._wakeup.leave()
+        self._timers.clear()
+        # Should its run() go on, the fork having been in a callback, this is what comes next.
+        self._ready.clear()
+        self._ready.append(Handle(self._refuse))
+
+    def _refuse(self) -> None:
+        raise self._refusal()
+
     def __del__(self) -> None:
         # `__init__` may have failed half-way.
-        if not getattr(self, "_closed", True) and hasattr(self, "_children"):
+        if getattr(self, "_closed", True) or not hasattr(self, "_inherited"):
+            return
+        if self._process != getpid():
+            self._begin_anew()
+        if self._closed:
+            return
+        if not self._inherited:  # else to close it is up to those who made it, in the parent
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-            self._release_all()
+        self._release_all()

@@ -258,7 +258,7 @@ class Iteration(Scheduling):
     def _taken(self, error: BaseException, entry: QueueEntry) -> bool:
         """Give what a callback raised to the exception handler, if there is one for it."""
         try:
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) or self._left_behind:
                 return False
             _explain(error, entry)
             if self.exception_handler is None:
@@ -341,6 +341,8 @@ class Iteration(Scheduling):
     @override
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._running else "idle"
+        if self._left_behind:
+            state = "left behind"
         return f"<{type(self).__name__} {state}, {type(self._pollster).__name__}>"
 
 

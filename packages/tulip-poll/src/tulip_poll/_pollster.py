@@ -18,6 +18,7 @@ from typing import TypeVarTuple
 
 from tulip_poll._descriptors import HIGHEST, FileDescriptor, number_of
 from tulip_poll._errors import ClosedError
+from tulip_poll._forked import heed_forks
 from tulip_poll._handle import DescriptorHandle, Handle
 from tulip_poll._typing import override
 
@@ -73,6 +74,7 @@ class Pollster(ABC):
         # Handles cancelled since the last poll, whose interest the kernel still has.
         self._withdrawn: deque[DescriptorHandle] = deque()
         self._closed = False
+        heed_forks(self)
 
     def add_reader(
         self,
@@ -189,6 +191,18 @@ class Pollster(ABC):
 
     def _tell_again(self) -> None:  # noqa: B027 - few have anything to do
         """Let the next poll return what was told once only, as it may have been lost."""
+
+    def _let_go(self) -> None:  # noqa: B027 - most have nothing in the kernel
+        """Let go of what the kernel has for the parent, in a forked process; see `_forked`.
+
+        The books stay: what they say is told to the kernel anew, with the first call at the latest.
+        """
+
+    def _begin_anew(self) -> None:  # noqa: B027 - for none
+        """Wait for the first call: most forked processes never use what they inherit."""
+
+    def _be_hosted_again(self) -> None:  # noqa: B027 - few can be hosted
+        """Tell the kernel what the books say, in a forked process: the host does not call first."""
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``poll(0)`` would return handles.

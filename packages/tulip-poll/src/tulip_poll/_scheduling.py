@@ -10,6 +10,7 @@ Rules:
 
 from collections import deque
 from collections.abc import Callable
+from os import getpid
 from threading import current_thread, get_ident
 from typing import TypeVarTuple
 
@@ -45,6 +46,9 @@ class Scheduling:
         self._poll_now = False
         self._running = False
         self._closed = False
+        # The process whose loop this is; and whether it has stayed there, see `_forked`.
+        self._process = getpid()
+        self._left_behind = False
         self._hosted = False
         self._owner: int | None = None
         self._owner_name = ""
@@ -173,23 +177,39 @@ class Scheduling:
         # First the queue, then the wake-up, see _wakeup. A loop that closes in between is
         # like one that closes right after: the handle is not called.
         if self._closed:
-            raise ClosedError(f"{self!r} was closed, and cannot call {handle!r}")
+            raise self._refusal(f", and cannot call {handle!r}")
         self._ready.append(handle)
         self._wakeup.wake()
 
     def _enter(self) -> None:
         """Refuse a call, or bind the loop to the thread of its first."""
         if self._closed:
-            raise ClosedError(f"{self!r} was closed")
+            raise self._refusal()
         thread = get_ident()
         if self._owner is None:
             self._owner = self.thread = thread
             self._owner_name = current_thread().name
         elif thread != self._owner:
+            if self._process != getpid():  # rule 2 of _forked
+                self._begin_anew()
+                raise self._refusal()
             raise WrongThreadError(
                 f"{self!r} belongs to thread {self._owner_name!r} and was called from "
                 f"{current_thread().name!r}, where only call_soon_threadsafe() may be"
             )
+
+    def _begin_anew(self) -> None:
+        """Be a copy that can be used in a forked process, or one that refuses calls."""
+        raise NotImplementedError
+
+    def _refusal(self, why: str = "") -> ClosedError:
+        """Return the error for a call to a loop that takes none any more."""
+        if self._left_behind:
+            return ClosedError(
+                f"{self!r} is the parent's, from which this process was forked: begin another one "
+                "here, and leave with os._exit(), not by returning into the parent's"
+            )
+        return ClosedError(f"{self!r} was closed{why}")
 
     def _refuse_calls(self) -> None:
         """Raise `ClosedError` from now on."""

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeAlias, final
 
+from tulip_poll._forked import replace, replace_pair
 from tulip_poll._handle import Handle
 
 # What signal.signal() takes and returns.
@@ -115,6 +116,26 @@ class Signals:
             current = signal.set_wakeup_fd(-1)
             if current not in (self._write_fd, -1):
                 signal.set_wakeup_fd(current)
+        self._release()
+
+    def renew(self) -> None:
+        """Be another pipe than the parent's, under the same numbers, which the interpreter has."""
+        if self._pair is None and sys.platform == "linux":
+            read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            replace(read_fd, self._read_fd)
+            replace(write_fd, self._write_fd)
+        else:
+            replace_pair(self._read_fd, self._write_fd)
+
+    def leave(self) -> None:
+        """Do as `close` does, in a forked process, perhaps before it has a main thread."""
+        try:
+            self.close()
+        except ValueError:
+            self._handles.clear()  # so each handler puts back what was there, when it is called
+            self._release()
+
+    def _release(self) -> None:
         if self._pair is None:
             os.close(self._read_fd)
             os.close(self._write_fd)

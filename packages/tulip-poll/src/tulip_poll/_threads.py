@@ -10,6 +10,7 @@ Where a race could be, and is not:
 from __future__ import annotations
 
 from contextlib import suppress
+from os import getpid
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, final
 
 from tulip_poll._errors import ClosedError
@@ -45,6 +46,7 @@ class ThreadRunner:
         self._eventloop = eventloop
         self._executor = executor
         self._own: ThreadPoolExecutor | None = None
+        self._process = 0  # where the threads of that are
         self._closed = False
 
     def submit(
@@ -100,7 +102,7 @@ class ThreadRunner:
         Twice is once. An executor of the caller's is left alone.
         """
         self._closed = True
-        if self._own is not None:
+        if self._own is not None and self._process == getpid():
             self._own.shutdown(wait=wait, cancel_futures=True)
 
     def __enter__(self) -> Self:
@@ -115,10 +117,11 @@ class ThreadRunner:
         self.shutdown()
 
     def _own_executor(self) -> Executor:
-        if self._own is None:
+        if self._own is None or self._process != getpid():
             # Late: with the logging that it brings, it costs 6 ms.
             from concurrent.futures import ThreadPoolExecutor
 
+            self._process = getpid()
             self._own = ThreadPoolExecutor(thread_name_prefix="tulip")
         return self._own
 

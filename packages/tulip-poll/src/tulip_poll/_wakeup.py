@@ -17,6 +17,8 @@ import socket
 import sys
 from typing import final
 
+from tulip_poll._forked import replace, replace_pair
+
 # An eventfd counts up by the eight bytes written to it, in the machine's order.
 ONE = (1).to_bytes(8, sys.byteorder)
 
@@ -89,6 +91,19 @@ class Wakeup:
             for end in self._pair:
                 end.close()
         self._read_fd = self._write_fd = -1
+
+    def renew(self) -> None:
+        """Be another descriptor than the parent's, under the same number."""
+        if self._pair is None and sys.platform == "linux":
+            replace(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), self._read_fd)
+        else:
+            replace_pair(self._read_fd, self._write_fd)
+        self._token[:] = [True]
+
+    def leave(self) -> None:
+        """Release the descriptors; whoever had the token has stayed in the parent."""
+        self._token[:] = [True]
+        self.close()
 
     def _write(self) -> None:
         if self._pair is None:

@@ -49,5 +49,13 @@ class PollsterWrapper(Pollster):
         self._inner._detach(fd, direction)
 
     @override
+    def _let_go(self) -> None:
+        self._inner._let_go()
+
+    @override
+    def _be_hosted_again(self) -> None:
+        self._inner._be_hosted_again()
+
+    @override
     def _tell_again(self) -> None:
         self._inner._tell_again()

@@ -28,11 +28,14 @@ interest lists?"; the essay in trio's ``_io_epoll.py``.
 """
 
 import errno
+import os
 import select
 import sys
+from collections.abc import Callable
 from typing import Protocol, final
 
 from tulip_poll._errors import ClosedError
+from tulip_poll._forked import replace
 from tulip_poll._handle import DescriptorHandle, Handle
 from tulip_poll._pollster import EDGE, LONGEST_WAIT, READ, WRITE, Pollster, bounded, refused
 from tulip_poll._typing import override
@@ -188,6 +191,37 @@ class EpollPollster(Pollster):
             self._outer.close()
 
     @override
+    def _let_go(self) -> None:
+        if self._closed:
+            return
+        self._epoll.close()
+        self._epoll = _Unfilled(self._fill)
+        self._suspects.clear()  # a ghost is in the parent's set
+        if self._outer is not None:
+            # The host may be a copy as well, and goes by this number.
+            outer = _open()
+            replace(os.dup(outer.fileno()), self._outer.fileno())
+            outer.close()
+
+    @override
+    def _be_hosted_again(self) -> None:
+        if isinstance(self._epoll, _Unfilled):
+            self._fill()
+
+    def _fill(self) -> Facility:
+        """Make a set from the books, and watch over it from the outer one, if there is one."""
+        self._epoll = made = _open()
+        if self._outer is not None:
+            self._outer.register(made.fileno(), EPOLLIN)
+        for fd in {*self._readers, *self._writers}:
+            try:
+                made.register(fd, EVENTS[self._interest(fd)])
+            except OSError:
+                # Closed behind our back as well: as before, it will never be ready.
+                self._suspects.add(fd)
+        return made
+
+    @override
     def _attach(self, fd: int, direction: int, /) -> None:
         # As `_interest`, without a call: each connection comes through here (benchmarks/accept).
         present = (READ if fd in self._readers else 0) | (WRITE if fd in self._writers else 0)
@@ -247,17 +281,40 @@ class EpollPollster(Pollster):
 
     def _rebuild(self) -> None:
         """Make the set anew from the books, which leaves every ghost behind."""
-        old, self._epoll = self._epoll, _open()
-        if self._outer is not None:
-            self._outer.register(self._epoll.fileno(), EPOLLIN)
-        old.close()
+        old = self._epoll
         self._suspects = set()
-        for fd in {*self._readers, *self._writers}:
-            try:
-                self._epoll.register(fd, EVENTS[self._interest(fd)])
-            except OSError:
-                # Closed behind our back as well: as before, it will never be ready.
-                self._suspects.add(fd)
+        self._fill()
+        old.close()
+
+
+@final
+class _Unfilled:
+    """The set of a forked process, until it is asked for; most such processes never do.
+
+    To fill one takes a system call for each descriptor, and while it is there each costs the
+    parent a little, too: an event is told to both.
+    """
+
+    def __init__(self, fill: Callable[[], Facility]) -> None:
+        self._fill = fill
+
+    def register(self, fd: int, eventmask: int, /) -> None:
+        self._fill().register(fd, eventmask)
+
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        self._fill().modify(fd, eventmask)
+
+    def unregister(self, fd: int, /) -> None:
+        """Do nothing: it is in the books no more, and not in a set yet."""
+
+    def poll(self, timeout: float | None, maxevents: int, /) -> list[tuple[int, int]]:
+        return self._fill().poll(timeout, maxevents)
+
+    def fileno(self) -> int:
+        return self._fill().fileno()
+
+    def close(self) -> None:
+        """Do nothing: there is none yet."""
 
 
 def _present_events(fd: int, mask: int) -> int:

@@ -11,7 +11,7 @@ Source: FreeBSD kqueue(2); macOS kqueue(2).
 
 import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol, cast, final
 
@@ -112,6 +112,29 @@ class KqueuePollster(Pollster):
         self._forget_all()
         self._queue.close()
 
+    @override
+    def _let_go(self) -> None:
+        if self._closed:
+            return
+        # A queue is not inherited, only the object, which would close the number when it goes.
+        with suppress(OSError):
+            self._queue.close()
+        self._queue = _Unfilled(self._fill)
+
+    @override
+    def _be_hosted_again(self) -> None:
+        if isinstance(self._queue, _Unfilled):
+            self._fill()
+
+    def _fill(self) -> Queue:
+        """Make a queue from the books."""
+        self._queue = made = self._facility.kqueue()
+        for direction, book in ((READ, self._readers), (WRITE, self._writers)):
+            for fd in book:
+                with suppress(OSError):  # closed without a word: it will never be ready
+                    self._change(fd, direction, self._facility.KQ_EV_ADD)
+        return made
+
     def _collect(self, event: Event, ready: list[Handle]) -> None:
         """Append the handles that an event makes ready, each once in a poll."""
         facility = self._facility
@@ -166,3 +189,22 @@ class KqueuePollster(Pollster):
             stale = book.pop(fd, None)
             if stale is not None:
                 Handle.cancel(stale)
+
+
+@final
+class _Unfilled:
+    """The queue of a forked process, until it is asked for; most such processes never do."""
+
+    def __init__(self, fill: Callable[[], Queue]) -> None:
+        self._fill = fill
+
+    def control(
+        self, changes: Iterable[Event] | None, most: int, timeout: float | None, /
+    ) -> list[Event]:
+        return self._fill().control(changes, most, timeout)
+
+    def fileno(self) -> int:
+        return self._fill().fileno()
+
+    def close(self) -> None:
+        """Do nothing: there is none yet."""
