@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
+from tests.sched.descriptors import DESCRIPTORS, Ends
+from tests.sched.invariants import attentive
 from tests.sched.virtual import Virtual
 from tulip_sched import (
     CancelScope,
@@ -44,8 +46,20 @@ ACTIONS = [
     "fail",
 ]
 
-steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 4), st.integers(0, 3))
-programs = st.lists(st.lists(steps, max_size=8), min_size=1, max_size=5)
+# Besides those of descriptors: what ends a wait there, and what lets others come in between.
+AROUND_DESCRIPTORS = [
+    *("sleep", "turn", "cancel", "cancel_scope", "scope", "timeout", "shield", "group"),
+]
+
+
+def programs_of(actions: list[str]) -> st.SearchStrategy[list[list[Step]]]:
+    """Return programs of these actions: for each task, its steps."""
+    steps = st.tuples(st.sampled_from(actions), st.integers(0, 4), st.integers(0, 3))
+    return st.lists(st.lists(steps, max_size=8), min_size=1, max_size=5)
+
+
+programs = programs_of(ACTIONS)
+programs_on_descriptors = programs_of([*DESCRIPTORS, *AROUND_DESCRIPTORS])
 
 
 class Tokens:
@@ -93,6 +107,9 @@ class World:
     running: set[str] = field(default_factory=set)
     scopes: dict[str, list[CancelScope]] = field(default_factory=dict)
     log: list[tuple[float, str, str]] = field(default_factory=list)
+    # Also of those whose error a group of the program passes by.
+    violations: list[AssertionError] = field(default_factory=list)
+    ends: Ends = field(default_factory=Ends)
 
     def note(self, what: str) -> None:
         """Write down what happens, and that no task runs inside another."""
@@ -113,10 +130,14 @@ class World:
         for at, (action, one, two) in enumerate(program):
             rest = program[at + 1 : at + 3]
             self.note(action)
-            if action in SCOPED and depth < 3:
-                yield from SCOPED[action](self, one, rest, depth + 1)
-            elif action not in SCOPED:
-                yield from PLAIN[action](self, one, two)
+            try:
+                if action in SCOPED and depth < 3:
+                    yield from SCOPED[action](self, one, rest, depth + 1)
+                elif action not in SCOPED:
+                    yield from attentive(iter(PLAIN[action](self, one, two)))
+            except AssertionError as violation:
+                self.violations.append(violation)
+                raise
 
     @contextmanager
     def open(self, scope: CancelScope) -> Iterator[None]:
@@ -245,6 +266,7 @@ PLAIN: dict[str, Callable[..., Coroutine[None]]] = {
     "join": _join,
     "wait_any": _wait_any,
     "fail": _fail,
+    **DESCRIPTORS,
 }
 SCOPED: dict[str, Callable[..., Coroutine[None]]] = {
     "scope": _in_scope,
@@ -272,5 +294,9 @@ def perform(virtual: Virtual, program: list[list[Step]]) -> World:
             error = None if task.cancelled() else task.exception()
             assert error is None or isinstance(error, LookupError), error
 
-    run(main())
+    try:
+        run(main())
+    finally:
+        world.ends.close()
+    assert not world.violations, world.violations
     return world

@@ -8,18 +8,23 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from tests.sched.programs import Step, World, perform, programs
+from tests.sched.invariants import between_rounds
+from tests.sched.programs import Step, World, perform, programs, programs_on_descriptors
 from tests.sched.virtual import Virtual
 from tulip_sched import set_context_provider
+from tulip_sched.testing import RandomOrder
 
 IN_CI = bool(os.environ.get("CI"))
+EXAMPLES = int(os.environ.get("TULIP_FUZZ", "700"))
+orders = st.none() | st.integers(0, 2**16)
 
 quick = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 thorough = settings(
-    max_examples=1500,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=IN_CI,
     print_blob=True,
@@ -27,9 +32,16 @@ thorough = settings(
 )
 
 
-def check(program: list[list[Step]]) -> World:
-    """Run a program in a context of its own, and look at what is left."""
-    virtual = Virtual()
+def check(program: list[list[Step]], seed: int | None = None) -> World:
+    """Run a program in a context of its own, and look at every round, and at what is left.
+
+    Args:
+        program: Of each task.
+        seed: Of the order in which tasks run; ``None`` for the usual one.
+    """
+    order = None if seed is None else RandomOrder(seed)
+    virtual = Virtual(lambda queue: look(queue))
+    look = between_rounds(virtual, order)
     previous = set_context_provider(lambda: virtual.context)
     try:
         world = perform(virtual, program)
@@ -62,10 +74,18 @@ def test_a_few_random_programs(program: list[list[Step]]) -> None:
 
 
 @pytest.mark.slow
-@given(programs)
+@given(programs, orders)
 @thorough
-def test_many_random_programs(program: list[list[Step]]) -> None:
-    check(program)
+def test_many_random_programs(program: list[list[Step]], seed: int | None) -> None:
+    check(program, seed)
+
+
+@pytest.mark.slow
+@given(programs_on_descriptors, orders)
+@thorough
+def test_many_random_programs_on_descriptors(program: list[list[Step]], seed: int | None) -> None:
+    """Whoever waits, cancels, forgets and closes: each registration is accounted for."""
+    check(program, seed)
 
 
 @given(programs)

@@ -1,8 +1,10 @@
 """Time that passes only when the loop waits, over descriptors that are real."""
 
 import select
+from collections import deque
+from collections.abc import Callable
 
-from tulip_poll import Handle, Pollster
+from tulip_poll import Handle, Pollster, QueueEntry
 from tulip_sched import Context, EventLoop
 
 # How long a loop without a timer may really wait, in milliseconds: for a thread, never for long.
@@ -68,12 +70,16 @@ class VirtualPollster(Pollster):
 
 
 class Virtual:
-    """A context whose time passes only when its loop waits."""
+    """A context whose time passes only when its loop waits.
 
-    def __init__(self) -> None:
+    Args:
+        arrange: As of `EventLoop`.
+    """
+
+    def __init__(self, arrange: Callable[[deque[QueueEntry]], int] | None = None) -> None:
         self.clock = Clock()
         self.pollster = VirtualPollster(self.clock)
-        self.loop = EventLoop(self.pollster, self.clock)
+        self.loop = EventLoop(self.pollster, self.clock, arrange=arrange)
         self.context = Context(self.loop)
 
     @property

@@ -1,0 +1,74 @@
+"""What must hold between any two callbacks of a loop, whatever its tasks do."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from tests.sched.virtual import Virtual
+from tulip_poll import QueueEntry
+from tulip_sched import Cancelled, Gen, coroutine, current_task
+from tulip_sched._scopes import is_cancelled
+from tulip_sched._stepping import WOKEN
+
+
+def check_round(virtual: Virtual) -> None:
+    """Check the books of a loop and its tasks; none of them runs just now."""
+    check_watches(virtual)
+    check_tasks(virtual)
+    timers = virtual.loop._timers
+    assert timers._dead[0] == sum(entry[2].cancelled for entry in timers.heap), "timers miscounted"
+
+
+def check_watches(virtual: Virtual) -> None:
+    """Every registration belongs to a Watch, and is counted as parked when nobody waits there."""
+    stats = virtual.loop.stats()
+    registered = parked = 0
+    for watch in virtual.context.watches.values():
+        registered += watch._reading + watch._writing
+        parked += watch._reading and watch._waiting_reader() is None
+        parked += watch._writing and watch._writer is None
+    assert registered == stats.readers + stats.writers, f"{registered} registered, {stats}"
+    assert parked == stats.parked, f"{parked} parked, {stats}"
+
+
+def check_tasks(virtual: Virtual) -> None:
+    """A task is in the queue once when it can run, else not; cancelled, it is not blocked."""
+    queued = Counter(map(id, virtual.loop._ready))
+    for task in virtual.context.tasks:
+        runnable = task._undo is None or task._undo is WOKEN
+        assert queued[id(task)] == runnable, f"{task!r} is queued {queued[id(task)]} times"
+        assert task._cancel_pending == is_cancelled(task._scope), f"{task!r} is told otherwise"
+        assert runnable or not task._cancel_pending, f"{task!r} is cancelled, and blocked still"
+
+
+def between_rounds(
+    virtual: Virtual, arrange: Callable[[deque[QueueEntry]], int] | None
+) -> Callable[[deque[QueueEntry]], int]:
+    """Return what checks each round of the loop before it, in the order that ``arrange`` makes."""
+
+    def check(queue: deque[QueueEntry]) -> int:
+        check_round(virtual)
+        return len(queue) if arrange is None else arrange(queue)
+
+    return check
+
+
+@coroutine
+def attentive(steps: Gen[None]) -> Gen[None]:
+    """Look at each resumption: of this task, cancelled when it should be, and only then."""
+    task = current_task()
+    error: BaseException | None = None
+    while True:
+        try:
+            yielded = next(steps) if error is None else steps.throw(error)
+        except StopIteration:
+            return
+        told, error = task._cancel_pending, None
+        try:
+            yield yielded
+        except BaseException as raised:  # noqa: BLE001 - it is passed on
+            error = raised
+        assert current_task() is task
+        if isinstance(error, Cancelled):
+            assert is_cancelled(task._scope), "cancelled by nobody"
+        else:
+            assert not told, "suspended though it was cancelled, and resumed as if it was not"
