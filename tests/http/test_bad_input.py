@@ -47,7 +47,9 @@ from tulip_http.testing import ScriptedServer
     ],
 )
 @in_loop
-async def test_a_url_that_leads_nowhere_is_named(url: str, error: type[HTTPError], message: str) -> None:
+async def test_a_url_that_leads_nowhere_is_named(
+    url: str, error: type[HTTPError], message: str
+) -> None:
     async with Client() as client:
         with pytest.raises(error, match=message) as caught:
             await client.get(url)

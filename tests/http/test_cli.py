@@ -86,7 +86,9 @@ def test_fail_counts_error_statuses(nginx: Nginx, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.count("404  ") == 2
 
 
-def test_a_body_goes_to_a_file_or_to_standard_output(nginx: Nginx, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_body_goes_to_a_file_or_to_standard_output(
+    nginx: Nginx, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     file = tmp_path / "page"
     assert main(["-o", str(file), nginx.url("/hello.txt")]) == 0
     assert file.read_text() == "hello from nginx\n"

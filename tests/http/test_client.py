@@ -180,7 +180,9 @@ async def test_base_url_is_put_before() -> None:
     ],
 )
 @in_loop
-async def test_a_body_of_each_framing_is_whole_again_and_again(path: str, body: bytes | None) -> None:
+async def test_a_body_of_each_framing_is_whole_again_and_again(
+    path: str, body: bytes | None
+) -> None:
     server = await start_server()
     async with Client() as client:
         for _ in range(3):
@@ -284,7 +286,9 @@ async def test_iterates_over_what_is_read() -> None:
     ],
 )
 @in_loop
-async def test_text_is_in_the_announced_encoding_or_the_one_set(announced: str, encoding: str, text: str) -> None:
+async def test_text_is_in_the_announced_encoding_or_the_one_set(
+    announced: str, encoding: str, text: str
+) -> None:
     script = f"HTTP/1.1 200 OK\r\nContent-Type: {announced}\r\n\r\n".encode() + b"\xfc"
     async with Script(script) as server, Client() as client:
         response = await client.get(server.url())
@@ -327,7 +331,7 @@ async def test_an_interim_answer_is_not_the_answer() -> None:
 
 
 @in_loop
-async def test_tls_connections_are_kept_and_verified_unless_told_otherwise() -> None:
+async def test_tls_connections_are_kept_like_plain_ones() -> None:
     certificates = Certificates()
     server = await start_server(certificates.server_context())
     async with Client(tls=certificates.client_context()) as client:

@@ -50,7 +50,9 @@ async def test_connections_are_kept(url: Callable[[str], str], client: Client) -
 
 
 @in_loop
-async def test_nginx_s_bodies_are_whole_in_each_framing(url: Callable[[str], str], client: Client, nginx: Nginx) -> None:
+async def test_nginx_s_bodies_are_whole_in_each_framing(
+    url: Callable[[str], str], client: Client, nginx: Nginx
+) -> None:
     with client:
         response = await client.get(url("/hello.txt"))
         assert response.text == "hello from nginx\n"
@@ -116,7 +118,9 @@ async def test_requests_go_out_as_they_were_made(url: Callable[[str], str], clie
 
 
 @in_loop
-async def test_what_is_uploaded_to_nginx_comes_back(url: Callable[[str], str], client: Client) -> None:
+async def test_what_is_uploaded_to_nginx_comes_back(
+    url: Callable[[str], str], client: Client
+) -> None:
     body = bytes(range(256)) * 8192
     with client:
         response = await client.put(url("/uploads/file.bin"), content=body)

@@ -29,7 +29,9 @@ from tulip_http._request import Request
         ({"json": 0, "headers": {"content-type": "text/x"}}, b"0", "text/x"),
     ],
 )
-def test_what_is_given_becomes_a_body_with_its_length_and_type(options: dict[str, Any], body: bytes | None, media_type: str | None) -> None:
+def test_what_is_given_becomes_a_body_with_its_length_and_type(
+    options: dict[str, Any], body: bytes | None, media_type: str | None
+) -> None:
     request = Request("POST", "http://h/", **options)
     assert request.content == body
     assert request.headers["content-length"] == str(len(body or b""))

@@ -31,7 +31,9 @@ from tulip_http._url import URL, _parse_by_the_rules, _plain
         ("  http://example.org/ \n", "example.org", 80, "/"),
     ],
 )
-def test_a_url_is_taken_apart_as_a_browser_does(text: str, host: str, port: int, target: str) -> None:
+def test_a_url_is_taken_apart_as_a_browser_does(
+    text: str, host: str, port: int, target: str
+) -> None:
     url = URL(text)
     assert (url.host, url.port, url.target) == (host, port, target)
 

@@ -68,7 +68,9 @@ async def in_a_coroutine(certificates: Certificates | None) -> int:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("main", [in_a_generator, in_a_coroutine])
-def test_a_server_and_a_client_in_either_style(main: object, tls: bool, certificates: Certificates) -> None:
+def test_a_server_and_a_client_in_either_style(
+    main: object, tls: bool, certificates: Certificates
+) -> None:
     call = in_a_generator if main is in_a_generator else in_a_coroutine
     assert run(call(certificates if tls else None)) == sum(range(ROUNDS))
 

@@ -16,7 +16,9 @@ def test_a_transport_conforms(check: Check, kind: str, certificates: Certificate
 
 @pytest.mark.parametrize("kind", WHOLE + TLS)
 @pytest.mark.parametrize("check", HALF_CLOSE_CHECKS, ids=lambda check: check.__name__)
-def test_a_half_closed_transport_conforms(check: Check, kind: str, certificates: Certificates) -> None:
+def test_a_half_closed_transport_conforms(
+    check: Check, kind: str, certificates: Certificates
+) -> None:
     run(check(every_pair(certificates)[kind]))
 
 
