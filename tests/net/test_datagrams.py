@@ -75,6 +75,23 @@ def test_to_and_fro(host: str) -> None:
     run(main())
 
 
+def test_an_ipv4_address_as_ipv6_writes_it() -> None:
+    async def main() -> None:
+        mapped = "::ffff:127.0.0.1"
+        async with (
+            await open_datagram(local=("127.0.0.1", 0)) as server,
+            await open_datagram(remote=(mapped, server.port)) as connected,
+            await open_datagram(local=(mapped, 0)) as bound,
+        ):
+            await connected.send(b"to a peer")
+            await bound.send_to(b"to an address", (mapped, server.port))
+            assert await server.recv(100) == b"to a peer"
+            data, address = await server.recv_from(100)
+            assert (data, address) == (b"to an address", ("127.0.0.1", bound.port))
+
+    run(main())
+
+
 def test_datagrams_keep_their_bounds() -> None:
     async def main() -> None:
         server = await open_datagram(local=("127.0.0.1", 0))

@@ -53,7 +53,7 @@ def open_datagram(
         if family == socket.AF_UNSPEC:
             raise ValueError("open_datagram() needs a local or a remote address, or a family")
         sock = socket.socket(family, socket.SOCK_DGRAM)
-        _prepare(sock, address, broadcast, reuse_port)
+        _prepare(sock, address, broadcast, reuse_port, mapped=_is_mapped(address))
         return DatagramTransport(sock)
     host, port = remote
     check_host(host)
@@ -66,7 +66,7 @@ def open_datagram(
         except OSError as error:  # such as that there is no IPv6 here
             failures.append((format_address(address), error))
             continue
-        _prepare(sock, own.get(family), broadcast, reuse_port)
+        _prepare(sock, own.get(family), broadcast, reuse_port, mapped=_is_mapped(address))
         try:
             sock.connect(address)  # a datagram socket does not wait here
         except OSError as error:
@@ -77,8 +77,19 @@ def open_datagram(
     raise ConnectError(format_address(remote), tuple(failures)) from failures[0][1]
 
 
+def _is_mapped(address: Address | None) -> bool:
+    """Return whether it is an IPv4 address in IPv6's clothes (RFC 4291 section 2.5.5.2)."""
+    host = str(address[0]) if address else ""
+    return host.startswith("::ffff:") and "." in host
+
+
 def _prepare(
-    sock: socket.socket, address: Address | None, broadcast: bool, reuse_port: bool
+    sock: socket.socket,
+    address: Address | None,
+    broadcast: bool,
+    reuse_port: bool,
+    *,
+    mapped: bool,
 ) -> None:
     """Set a socket's options and bind it; it is closed if that fails."""
     try:
@@ -88,7 +99,7 @@ def _prepare(
             if sys.platform == "win32":
                 raise ValueError("Windows has no reuse_port")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if sock.family == socket.AF_INET6:
+        if sock.family == socket.AF_INET6 and not mapped:
             # IPv4 has sockets of its own, on every system alike.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if address is not None:
