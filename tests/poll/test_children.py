@@ -52,7 +52,7 @@ def test_the_exit_code_is_told_once(loop: EventLoop) -> None:
     assert not loop.close()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ENFILE])
 def test_where_the_kernel_refuses_a_pidfd_a_thread_waits(
     loop: EventLoop, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -123,6 +123,23 @@ def test_cancelling_ends_the_watch_and_not_the_child(
     sleeper.stdin.close()
     assert sleeper.wait() == 0
     loop.run_once(0.02)
+    assert not loop.close()
+
+
+def test_watching_again_and_again_takes_one_thread(
+    loop: EventLoop, sleeper: "subprocess.Popen[bytes]", how: str
+) -> None:
+    """A thread in waitpid() cannot be called back; so the next watch has to make do with it."""
+    codes: list[int | None] = []
+    before = threading.active_count()
+    for _ in range(5):
+        loop.watch_child(sleeper, codes.append).cancel()
+    loop.watch_child(sleeper, codes.append)
+    loop.watch_child(sleeper, codes.append)
+    assert threading.active_count() - before == (how == "thread")
+    loop.call_soon(sleeper.kill)
+    loop.run()
+    assert codes == [-signal.SIGKILL] * 2
     assert not loop.close()
 
 

@@ -1,4 +1,4 @@
-"""Sockets and TLS: transports, buffered reading, connecting, serving.
+"""Sockets and TLS: transports, buffered reading, connecting, serving; and child processes.
 
 What this layer promises:
 
@@ -10,6 +10,7 @@ What this layer promises:
   a TLS stream that is cut short is an error, not an end.
 - A connection that was not made leaves no socket behind, and says what was tried, and why it
   failed.
+- A program that was run leaves no process behind, cancelled or not.
 
 What it refuses to do: retry, reconnect, and hide where a message ends.
 
@@ -23,8 +24,8 @@ Reading order: `_errors`, `_address`, `_seconds` (limits that a caller gives), `
 (reader), `_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from a name to
 addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_transport`,
 ``proxies/``, `_log`, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file system),
-`_descriptors` (passed over those), `_pipe`, `_datagram`, `_open_datagram`; and apart, for tests,
-``testing/``.
+`_descriptors` (passed over those), `_pipe`, `_process` (a child), `_open_process`, `_run_process`
+(to its end), `_datagram`, `_open_datagram`; and apart, for tests, ``testing/``.
 """
 
 from tulip_net._address import Address, AddressInfo
@@ -51,8 +52,11 @@ from tulip_net._listen import listen
 from tulip_net._listener import Listener
 from tulip_net._names import NamesCache, StaticNames
 from tulip_net._open_datagram import open_datagram
+from tulip_net._open_process import ProcessOptions, Stdio, open_process
 from tulip_net._pipe import PipeEnd, PipeTransport
+from tulip_net._process import Command, Process
 from tulip_net._resolve import Resolver, getaddrinfo
+from tulip_net._run_process import run_process
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
@@ -114,6 +118,7 @@ __all__ = [
     "CertificateError",
     "Closable",
     "ClosedError",
+    "Command",
     "ConnectError",
     "Connector",
     "Coroutine",
@@ -131,6 +136,8 @@ __all__ = [
     "PipeEnd",
     "PipeTransport",
     "Portal",
+    "Process",
+    "ProcessOptions",
     "ProxyError",
     "Queue",
     "QueueEmpty",
@@ -144,6 +151,7 @@ __all__ = [
     "Socks5Proxy",
     "SslTransport",
     "StaticNames",
+    "Stdio",
     "Task",
     "TaskCancelledError",
     "TaskGroup",
@@ -171,10 +179,12 @@ __all__ = [
     "map_over",
     "move_on_after",
     "open_datagram",
+    "open_process",
     "par",
     "proxy_from_url",
     "recv_descriptors",
     "run",
+    "run_process",
     "send_descriptors",
     "serve",
     "server_context",

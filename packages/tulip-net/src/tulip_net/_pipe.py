@@ -65,6 +65,16 @@ class PipeTransport(Closable):
         self._sending = False
         self._unsent = 0
 
+    @classmethod
+    def _joining(cls, receive: PipeTransport, send: PipeTransport) -> PipeTransport:
+        """Return a transport over one end of each, which stay theirs to close as well."""
+        joined = cls.__new__(cls)
+        joined._incoming, joined._outgoing = receive._incoming, send._outgoing
+        joined._ready = True
+        joined._sending = False
+        joined._unsent = 0
+        return joined
+
     @property
     def unsent(self) -> int:
         """How many bytes of the last `send` had not gone out when it was cancelled or failed."""

@@ -13,12 +13,16 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 from tulip_poll._errors import ClosedError
 from tulip_poll._handle import Handle
 from tulip_poll._iteration import Iteration
 from tulip_poll._typing import override
+
+REFUSALS: Final = {errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ENFILE}
+"""The kernel is older than Python's headers, or a sandbox forbids it, or there is no descriptor
+left: a thread needs none."""
 
 
 class ChildProcess(Protocol):
@@ -77,6 +81,7 @@ class Children:
     def __init__(self, loop: Iteration) -> None:
         self._loop = loop
         self._handles: set[ChildHandle] = set()
+        self._waiting: dict[int, _Waiting] = {}  # by the identity of the child
 
     def watch(
         self, child: Child, callback: Callable[..., object], args: tuple[object, ...]
@@ -115,26 +120,58 @@ class Children:
         handle._end_watch = end_watch
 
     def _watch_in_thread(self, child: Child, handle: ChildHandle) -> None:
+        waiting = self._waiting.get(id(child))
+        if waiting is None:
+            waiting = self._start_to_wait(child, handle.pid)
+            if not isinstance(child, int):  # which may be another process's id by then
+                self._waiting[id(child)] = waiting
+        waiting.handles.append(handle)
+
+        def end_watch() -> None:
+            self._handles.discard(handle)
+            waiting.handles.remove(handle)
+            # Not release(): closing the loop calls this too.
+            self._loop._held -= 1
+
+        self._loop.hold()
+        handle._end_watch = end_watch
+
+    def _start_to_wait(self, child: Child, pid: int) -> "_Waiting":
+        waiting = _Waiting(child)
+
         def wait() -> None:
             code = _exit_code(child)
             # The loop may be closed by now; then there is nobody to tell.
             with suppress(ClosedError):
-                self._loop.call_soon_threadsafe(self._finish, handle, code)
-
-        def end_watch() -> None:
-            self._handles.discard(handle)
-            # Not release(): closing the loop calls this too.
-            self._loop._held -= 1
+                self._loop.call_soon_threadsafe(self._waited, waiting, code)
 
         # A daemon: it cannot be stopped, and shall not keep the program from ending.
-        thread = threading.Thread(target=wait, name=f"tulip child {handle.pid}", daemon=True)
-        thread.start()
-        self._loop.hold()
-        handle._end_watch = end_watch
+        threading.Thread(target=wait, name=f"tulip child {pid}", daemon=True).start()
+        return waiting
+
+    def _waited(self, waiting: "_Waiting", code: int | None) -> None:
+        self._waiting.pop(id(waiting.child), None)
+        for handle in list(waiting.handles):
+            self._finish(handle, code)
 
     def _finish(self, handle: ChildHandle, code: int | None) -> None:
         handle.ended(code)
         self._loop.schedule(handle)
+
+
+class _Waiting:
+    """A thread that waits for a child. No watch can end it, so the child's next one joins it.
+
+    Attributes:
+        child: What it waits for.
+        handles: The watches that are to be told.
+    """
+
+    __slots__ = ("child", "handles")
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.handles: list[ChildHandle] = []
 
 
 def _pid_of(child: Child) -> int:
@@ -151,8 +188,7 @@ def _open_pidfd(pid: int) -> int | None:
             try:
                 return os.pidfd_open(pid)
             except OSError as error:
-                # The kernel is older than Python's headers, or a sandbox forbids it.
-                if error.errno not in {errno.ENOSYS, errno.EPERM}:
+                if error.errno not in REFUSALS:
                     raise
         if sys.platform != "win32":
             os.kill(pid, 0)
