@@ -1,7 +1,7 @@
 """What a loop tells of itself: snapshots, frozen, for people to read."""
 
 # Named tuples: making a dataclass takes seven times as long (0.5 ms), and the module `dataclasses`,
-# which brings `inspect`, 7 ms more: a quarter of this package's import.
+# which brings `inspect`, 7 ms more; the whole of this package's import takes some 11.
 from typing import NamedTuple, final
 
 from tulip_poll._handle import Handle, QueueEntry, TimerHandle

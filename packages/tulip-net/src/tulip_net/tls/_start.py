@@ -61,10 +61,8 @@ def start_tls(
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
     check_seconds("closing_timeout", closing_timeout)
-    context = _check(context, server_side, server_hostname)
-    if server_hostname:
-        # RFC 6066 section 3: "represented ... without a trailing dot", which DNS knows names by.
-        server_hostname = server_hostname.removesuffix(".") or server_hostname
+    server_hostname = _checked_name(server_hostname)
+    context = _checked_context(context, server_side, server_hostname)
     import ssl
 
     if isinstance(transport, SocketTransport | SslTransport):
@@ -115,7 +113,25 @@ def _shake_hands(transport: SslTransport, tls: ssl.SSLObject) -> Gen[None]:
     transport._ready = transport._incoming.pending > 0  # else a first read would fail
 
 
-def _check(
+def _checked_name(name: str | None) -> str | None:
+    """Return a server's name as TLS has it; a mistake is found before the transport is given away.
+
+    Source: RFC 6066 section 3: "represented ... without a trailing dot", which DNS knows names by.
+    """
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise TypeError(f"server_hostname must be a str, got {name!r}")
+    try:
+        encoded = name.encode("idna")  # as `ssl` itself will, and close the transport if it cannot
+    except UnicodeError as error:
+        raise ValueError(f"server_hostname={name!r} is no name ({error})") from error
+    if b"\0" in encoded:
+        raise ValueError(f"server_hostname={name!r} is no name")
+    return name.removesuffix(".") or name
+
+
+def _checked_context(
     context: ssl.SSLContext | None, server_side: bool, server_hostname: str | None
 ) -> ssl.SSLContext:
     if context is None:
@@ -124,13 +140,4 @@ def _check(
         context = client_context()
     if not server_side and context.check_hostname and not server_hostname:
         raise ValueError("verifying needs the server_hostname that the certificate must be for")
-    if server_hostname is not None and not isinstance(server_hostname, str):
-        raise TypeError(f"server_hostname must be a str, got {server_hostname!r}")
-    if server_hostname:
-        try:  # as `ssl` itself will, but only when it has the descriptor already
-            name = server_hostname.encode("idna")
-        except UnicodeError as error:
-            raise ValueError(f"server_hostname={server_hostname!r} is no name ({error})") from error
-        if b"\0" in name:
-            raise ValueError(f"server_hostname={server_hostname!r} is no name")
     return context
