@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tulip_net._address import Address, check_host, format_address
 from tulip_net._listener import Listener
@@ -45,7 +45,10 @@ def listen(
         TypeError: ``host`` is neither text, nor a sequence of texts, nor None.
     """
     answers: list[AddressInfo] = []
-    hosts = [host] if host is None or isinstance(host, str) else [check_host(one) for one in host]
+    if isinstance(host, Iterable) and not isinstance(host, str):
+        hosts: list[str | None] = [check_host(one) for one in host]
+    else:
+        hosts = [host]
     for each in hosts:
         answers += yield from getaddrinfo(each, port, family=family, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []

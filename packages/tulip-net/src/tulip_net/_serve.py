@@ -72,8 +72,14 @@ def serve(
             cancelled. ``None``: no limit.
         handshake_timeout: Seconds that a TLS handshake may take; ``None``: no limit.
 
+    Raises:
+        TypeError: ``handler`` cannot be called, or a listener is none.
+        ValueError: ``max_connections`` is below 1.
+        OSError: A listening socket failed.
+
     Cancelling cancels the handlers at once and waits for their ends.
     """
+    _check(handler, listener, *more)
     if max_connections is not None and max_connections < 1:
         raise ValueError(f"max_connections must be at least 1, got {max_connections}")
     server = _Server(handler, ssl, handshake_timeout)
@@ -171,6 +177,15 @@ class _Server:
 
     def _stop_waiting(self) -> None:
         self._waiter = None
+
+
+def _check(handler: object, *listeners: object) -> None:
+    """Refuse what is often given by mistake; later it would be an error of each connection."""
+    if not callable(handler):
+        raise TypeError(f"a handler must be a coroutine function, not its call: {handler!r}")
+    for each in listeners:
+        if not isinstance(each, Listener):
+            raise TypeError(f"serving needs a listener, got {each!r}: wait for listen() first")
 
 
 def _log(transport: Transport, error: Exception) -> None:

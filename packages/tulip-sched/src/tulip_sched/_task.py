@@ -91,7 +91,7 @@ class Task(Stepper[T]):
         if self._done:
             return RuntimeError(f"task {self.name!r} is done: it cannot be started")
         self.cancel()
-        return RuntimeError(f"the group of task {self.name!r} is not open")
+        return RuntimeError(f"task {self.name!r} cannot start: the block of its group is not open")
 
     def cancel(self) -> None:
         """Order the task to stop: every suspension in it raises `Cancelled` from now on.
