@@ -76,15 +76,20 @@ def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | Non
 
 def coroutine_stack(coro: Any) -> "Iterator[FrameSummary]":
     """Follow a suspended coroutine inwards, through ``yield from`` and ``await``."""
-    from traceback import FrameSummary  # costs 2 ms
-
+    try:
+        from traceback import FrameSummary  # costs 2 ms
+    except OSError:  # no descriptor is left to read it with: no stack, rather than no report
+        return
     while coro is not None:
         frame = getattr(coro, "gi_frame", None) or getattr(coro, "cr_frame", None)
         if frame is None:
             return
         code = frame.f_code
         if code is not TrackedCoroutine.__await__.__code__:
-            yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
+            # The line's text is read when somebody asks for it.
+            yield FrameSummary(
+                code.co_filename, frame.f_lineno, code.co_qualname, lookup_line=False
+            )
         coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)
 
 
