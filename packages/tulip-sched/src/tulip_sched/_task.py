@@ -223,10 +223,18 @@ class Task(Stepper[T]):
         if self._more_joiners is None:
             self._more_joiners = {}
         self._more_joiners[waiter] = None
-        waiter._block(partial(self._more_joiners.pop, waiter))
+        waiter._block(partial(self._forget_another, waiter))
 
     def _forget_joiner(self) -> None:
         self._joiner = None
+
+    def _forget_another(self, waiter: Stepper[Any]) -> None:
+        if self._more_joiners is not None:
+            del self._more_joiners[waiter]
+
+    def _waited_for(self, _: object) -> str:
+        """Say what is waited for, for people."""
+        return f"task {self.name!r}"
 
     def _parent(self) -> Stepper[Any] | None:
         """Return the task in whose group this one runs, else the one that started it."""
