@@ -13,10 +13,10 @@ from tulip_net import NetError, create_task, create_transport, listen, run, serv
 
 _, HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-def use_up_descriptors():
+def use_up_descriptors(but=0):
     free = os.dup(0)
     os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, HARD))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + but, HARD))
 
 def have_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
@@ -75,3 +75,20 @@ def test_connecting_fails_as_the_worlds_failure() -> None:
         run(main())
     """)
     assert told == "cannot resolve '127.0.0.1': Too many open files\n"
+
+
+@pytest.mark.slow
+def test_listening_with_the_last_descriptor_leaves_no_socket() -> None:
+    told = outcome("""
+        async def main():
+            "a".encode("idna")
+            use_up_descriptors(but=1)
+            try:
+                await listen("127.0.0.1")
+            except OSError as error:
+                print(error.strerror)
+
+        run(main())
+    """)
+    assert told.splitlines()[1:] == []
+    assert told.endswith("Too many open files\n")

@@ -295,7 +295,7 @@ def test_starting_after_the_end_or_before_the_beginning_is_refused(style: Style)
 
     run(style(body))
     for group in [*groups, TaskGroup()]:
-        with pytest.raises(RuntimeError, match="the group of task 'late' is not open"):
+        with pytest.raises(RuntimeError, match="task 'late' cannot start: the block of its group"):
             group.start_soon(give(1), "late")
 
 

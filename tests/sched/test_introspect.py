@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import socket
+import threading
 
 import pytest
 
@@ -11,7 +13,10 @@ from tulip_sched import (
     DeadlockError,
     Gen,
     Task,
+    TaskGroup,
+    Watch,
     block,
+    call_in_thread,
     coroutine,
     create_task,
     current_task,
@@ -51,8 +56,7 @@ def test_the_tree_tells_who_started_whom_and_where_each_waits() -> None:
         (child,) = middle.children
         assert (middle.name, child.name) == ("parent", "child")
         assert [entry.name for entry in child.stack] == ["outer", "inner", "_sleep"]
-        assert child.waiting_for is not None
-        assert "cancel" in child.waiting_for
+        assert child.waiting_for == "a timer"
         assert 0 <= child.seconds < 5
         assert child.children == ()
 
@@ -109,8 +113,58 @@ def test_the_tree_in_words_shows_the_line_where_a_task_waits() -> None:
 
     words = run(main())
     assert "task 'main': ready to run" in words
-    assert "  task 'child': waits for TimerHandle.cancel" in words
+    assert "  task 'child': waits for a timer" in words
     assert "yield from sleep(60)" in words
+
+
+def test_what_is_waited_for_has_a_name_for_people() -> None:
+    ours, theirs = socket.socketpair()
+    watch = Watch(ours.fileno())
+    go_on = threading.Event()
+
+    @coroutine
+    def readable() -> Gen[None]:
+        watch.block_r()
+        yield
+
+    @coroutine
+    def writable() -> Gen[None]:
+        watch.block_w()
+        yield
+
+    async def wait_for_it(task: Task[None]) -> None:
+        await task
+
+    async def main() -> dict[str, str | None]:
+        sleeper = create_task(sleep(60), "sleeper")
+        Task(readable(), "reader").start()
+        Task(writable(), "writer").start()
+        Task(call_in_thread(go_on.wait), "caller").start()
+        Task(wait_for_it(sleeper), "first to wait").start()
+        Task(wait_for_it(sleeper), "second to wait").start()
+        group = TaskGroup()
+
+        async def body(group: TaskGroup) -> None:
+            group.start_soon(sleep(60))
+
+        Task(group.run(body), "group").start()
+        await sleep(0)
+        [top] = task_tree()
+        go_on.set()
+        return {info.name: info.waiting_for for info in top.children}
+
+    with ours, theirs:
+        found = run(main())
+        fd = ours.fileno()
+    assert found == {
+        "sleeper": "a timer",
+        "reader": f"descriptor {fd} to be readable",
+        "writer": f"descriptor {fd} to be writable",
+        "caller": "Event.wait in a thread",
+        "first to wait": "task 'sleeper'",
+        "second to wait": "task 'sleeper'",
+        "group": "the tasks of its group, 1",
+    }
 
 
 def test_no_tasks_is_said_too() -> None:

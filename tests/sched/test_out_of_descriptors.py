@@ -74,3 +74,33 @@ def test_a_failure_that_nobody_asked_for_is_told_and_raised() -> None:
     assert told.splitlines()[-1] == "ValueError: for a test"
     assert "ValueError: for a test" in raised
     assert status == 1
+
+
+@pytest.mark.slow
+def test_a_deadlock_is_told_of() -> None:
+    _, err, _ = outcome("""
+        from tulip_sched import Event
+        async def main():
+            use_up_descriptors()
+            await Event().wait()
+        run(main())
+    """)
+    assert err.splitlines()[-1].startswith("task 'main': waits for Event.wait, number 1 of 1")
+
+
+@pytest.mark.slow
+def test_the_tasks_are_shown_at_a_signal_and_the_program_goes_on() -> None:
+    out, err, _ = outcome("""
+        import signal
+        from tulip_sched import dump_tasks_on_signal
+        async def main():
+            dump_tasks_on_signal()
+            use_up_descriptors()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            await sleep(0.01)
+            print("goes on")
+        run(main())
+    """)
+    assert "task 'main': waits for " in err
+    assert ", in main" in err
+    assert out == "goes on\n"

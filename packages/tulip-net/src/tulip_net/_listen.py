@@ -62,11 +62,11 @@ def listen(
                 port = port or sock.getsockname()[1]
         if missing is not None and not sockets:
             raise missing
+        return Listener(sockets)
     except BaseException:
         for sock in sockets:
             sock.close()
         raise
-    return Listener(sockets)
 
 
 def _several(hosts: object) -> list[str]:

@@ -47,7 +47,7 @@ class FilePart:
 
     Raises:
         ValueError: ``offset`` or ``count`` is negative.
-        TypeError: ``file`` was opened as text.
+        TypeError: ``file`` was opened as text, or is no file, such as a path.
         OSError: ``file`` cannot seek.
 
     Attributes:
@@ -59,7 +59,7 @@ class FilePart:
 
     def __init__(self, file: BinaryIO, offset: int, count: int | None) -> None:
         opened: object = file  # what the type says is no proof
-        if isinstance(opened, io.TextIOBase):
+        if isinstance(opened, io.TextIOBase) or not hasattr(opened, "seek"):
             raise TypeError(f"a file to send must be opened in binary mode, got {file!r}")
         if offset < 0 or (count is not None and count < 0):
             raise ValueError(f"cannot send {count} bytes of a file from {offset} on")

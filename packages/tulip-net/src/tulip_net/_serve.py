@@ -76,12 +76,14 @@ def serve(
 
     Raises:
         ValueError: A limit is negative, or ``max_connections`` is 0. The listeners are left open.
-        TypeError: A limit is no number; likewise.
+        TypeError: A limit is no number, ``handler`` cannot be called, or a listener is none;
+            likewise.
         BusyError: Another task accepts on one of the listeners, which are left open.
         OSError: A listening socket failed.
 
     Cancelling cancels the handlers at once and waits for their ends.
     """
+    _check(handler, listener, *more)
     _check_limits(max_connections, grace, handshake_timeout)
     ours = True  # and not another server's
     server = _Server(handler, ssl, handshake_timeout)
@@ -192,6 +194,15 @@ class _Server:
 
     def _stop_waiting(self) -> None:
         self._waiter = None
+
+
+def _check(handler: object, *listeners: object) -> None:
+    """Refuse what is often given by mistake; later it would be an error of each connection."""
+    if not callable(handler):
+        raise TypeError(f"a handler must be a coroutine function, not its call: {handler!r}")
+    for each in listeners:
+        if not isinstance(each, Listener):
+            raise TypeError(f"serving needs a listener, got {each!r}: wait for listen() first")
 
 
 def _log(transport: Transport, error: Exception) -> None:

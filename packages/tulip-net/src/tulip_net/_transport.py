@@ -103,7 +103,7 @@ class Transport(Protocol):
         If it is cancelled or fails, `unsent` tells how much did not go.
 
         Raises:
-            TypeError: ``file`` was opened as text.
+            TypeError: ``file`` was opened as text, or is no file, such as a path.
             ValueError: ``offset`` or ``count`` is negative.
             OSError: The file cannot be read, or cannot seek.
             ClosedError, BusyError, BrokenError: As for `send`.

@@ -90,6 +90,7 @@ async def listen_unix(
 
             Path(os.fsdecode(address)).chmod(mode)
         sock.listen(backlog)
+        return Listener([sock])
     except OSError as error:
         sock.close()
         # The socket module's own "AF_UNIX path too long" has nothing but its text.
@@ -99,7 +100,6 @@ async def listen_unix(
     except BaseException:
         sock.close()
         raise
-    return Listener([sock])
 
 
 def _unix_socket() -> socket.socket:

@@ -17,7 +17,7 @@ from tulip_sched._debug import untracked
 from tulip_sched._failures import logger
 from tulip_sched._flags import CO_COROUTINE, CO_ITERABLE_COROUTINE
 from tulip_sched._stepping import TURN
-from tulip_sched._suspension import PlacedUndo
+from tulip_sched._suspension import PlacedUndo, function_name
 from tulip_sched._task import Task
 from tulip_sched._watch import Watch, check_number
 
@@ -257,6 +257,10 @@ class _Caller:
             del task, future  # as at the end of Task._step
         elif not future.cancelled() and (error := future.exception()) is not None:
             logger().error("a cancelled call of %r failed", self._func, exc_info=error)
+
+    def _waited_for(self, _: object) -> str:
+        """Say what is waited for, for people."""
+        return f"{function_name(self._func)} in a thread"
 
     def undo(self, future: Future[Any]) -> None:
         self._task = None

@@ -160,6 +160,10 @@ class TaskGroup:
         kind = None if error is None else type(error)
         return self._scope.__exit__(kind, error, None)
 
+    def _waited_for(self, _: object) -> str:
+        """Say what is waited for, for people."""
+        return f"the tasks of its group, {len(self._scope.members)}"
+
     def _ended(self, task: Stepper[Any]) -> None:
         if task._exception is not None:
             self._note_end(cast("Task[Any]", task))

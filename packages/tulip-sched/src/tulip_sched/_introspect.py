@@ -115,6 +115,8 @@ def dump_tasks_on_signal(
 
     The loop must be turning: for a task that never suspends, see `faulthandler`.
     """
+    import traceback  # noqa: F401 - when the signal comes there may be no descriptor left for it
+
     context = current_context()
     loop = context.eventloop
     loop.add_signal_handler(number, dump_tasks, file)
@@ -142,8 +144,15 @@ def _lines(info: TaskInfo, stacks: bool) -> list[str]:
         state = f"waits for {info.waiting_for}, {info.seconds:.3f} s"
     lines = [f"task {info.name!r}: {state}"]
     if stacks:
-        from traceback import format_list
-
-        for entry in format_list(list(info.stack)):
+        for entry in _format(info.stack):
             lines.extend("    " + line.strip("\n") for line in entry.splitlines())
     return lines
+
+
+def _format(stack: "tuple[FrameSummary, ...]") -> list[str]:
+    try:
+        from traceback import format_list
+
+        return format_list(list(stack))
+    except OSError:  # from Python 3.13 on that imports what reads sources: see `coroutine_stack`
+        return [f'  File "{at.filename}", line {at.lineno}, in {at.name}' for at in stack]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 if TYPE_CHECKING:
     from traceback import FrameSummary
 
+from tulip_poll import TimerHandle
 from tulip_sched._debug import TrackedCoroutine
 
 
@@ -41,8 +42,14 @@ class PlacedUndo:
 def describe_undo(undo: Callable[[], object]) -> str:
     """Say what a task is blocked by, from the function that would undo it."""
     if isinstance(undo, PlacedUndo):
-        return f"block({_function_name(undo.undo)}) at {undo.place()}"
-    return _function_name(undo)
+        return f"block({function_name(undo.undo)}) at {undo.place()}"
+    method = getattr(undo, "func", undo)
+    owner = getattr(method, "__self__", None)
+    if isinstance(owner, TimerHandle):
+        return "a timer"
+    # Ours may know a better name than that of the function, which says nothing to who uses them.
+    tell: Callable[[object], str] | None = getattr(owner, "_waited_for", None)
+    return function_name(undo) if tell is None else tell(method)
 
 
 def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | None) -> str:
@@ -76,18 +83,23 @@ def explain_yield(task_name: str, yielded: Any, undo: Callable[[], object] | Non
 
 def coroutine_stack(coro: Any) -> "Iterator[FrameSummary]":
     """Follow a suspended coroutine inwards, through ``yield from`` and ``await``."""
-    from traceback import FrameSummary  # costs 2 ms
-
+    try:
+        from traceback import FrameSummary  # costs 2 ms
+    except OSError:  # no descriptor is left to read it with: no stack, rather than no report
+        return
     while coro is not None:
         frame = getattr(coro, "gi_frame", None) or getattr(coro, "cr_frame", None)
         if frame is None:
             return
         code = frame.f_code
         if code is not TrackedCoroutine.__await__.__code__:
-            yield FrameSummary(code.co_filename, frame.f_lineno, code.co_qualname)
+            # The line's text is read when somebody asks for it.
+            yield FrameSummary(
+                code.co_filename, frame.f_lineno, code.co_qualname, lookup_line=False
+            )
         coro = getattr(coro, "gi_yieldfrom", None) or getattr(coro, "cr_await", None)
 
 
-def _function_name(function: Callable[[], object]) -> str:
+def function_name(function: Callable[[], object]) -> str:
     inner = getattr(function, "func", function)  # a functools.partial names what it calls
     return getattr(inner, "__qualname__", None) or repr(inner)

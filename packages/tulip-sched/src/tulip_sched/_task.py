@@ -91,7 +91,7 @@ class Task(Stepper[T]):
         if self._done:
             return RuntimeError(f"task {self.name!r} is done: it cannot be started")
         self.cancel()
-        return RuntimeError(f"the group of task {self.name!r} is not open")
+        return RuntimeError(f"task {self.name!r} cannot start: the block of its group is not open")
 
     def cancel(self) -> None:
         """Order the task to stop: every suspension in it raises `Cancelled` from now on.
@@ -223,10 +223,18 @@ class Task(Stepper[T]):
         if self._more_joiners is None:
             self._more_joiners = {}
         self._more_joiners[waiter] = None
-        waiter._block(partial(self._more_joiners.pop, waiter))
+        waiter._block(partial(self._forget_another, waiter))
 
     def _forget_joiner(self) -> None:
         self._joiner = None
+
+    def _forget_another(self, waiter: Stepper[Any]) -> None:
+        if self._more_joiners is not None:
+            del self._more_joiners[waiter]
+
+    def _waited_for(self, _: object) -> str:
+        """Say what is waited for, for people."""
+        return f"task {self.name!r}"
 
     def _parent(self) -> Stepper[Any] | None:
         """Return the task in whose group this one runs, else the one that started it."""

@@ -278,6 +278,10 @@ class Watch:
                     self._loop.parked -= 1
                 self._loop.remove_writer(self._fd)
 
+    def _waited_for(self, undo: object) -> str:
+        """Say what is waited for, for people."""
+        return f"descriptor {self._fd} to be {'writ' if undo == self._undo_w else 'read'}able"
+
     def callback_behind(self, callback: Callable[[], object]) -> Callable[[], object] | None:
         """Name the step of the task that an event resumes, for reports of slow callbacks."""
         task = self._writer if callback == self._on_writable else self._reader

@@ -10,7 +10,8 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def client_context(
             return _shared_client_context(alpn)
     context = _new_client_context(alpn, authority)
     if certificate is not None:
-        context.load_cert_chain(certificate, key)
+        _show(context, certificate, key)
     return context
 
 
@@ -97,10 +98,10 @@ def server_context(
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    _show(context, certificate, key)
     if client_authority is not None:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client_authority)
+        _trust(context, client_authority)
     if names:
         _choose_by_name(context, {name.lower(): each for name, each in names.items()})
     _harden(context, alpn)
@@ -123,13 +124,34 @@ def _new_client_context(alpn: tuple[str, ...], authority: PathLike | None) -> ss
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if authority is not None:
-            context.load_verify_locations(authority)
+            _trust(context, authority)
         else:
             # Elsewhere the store is a file that OpenSSL reads. truststore would read it again for
             # each connection, which takes 35 ms.
             _load_system_store(context)
     _harden(context, alpn)
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: PathLike, key: PathLike | None) -> None:
+    with _naming(certificate, certificate if key is None else key):
+        context.load_cert_chain(certificate, key)
+
+
+def _trust(context: ssl.SSLContext, authority: PathLike) -> None:
+    with _naming(authority):
+        context.load_verify_locations(authority)
+
+
+@contextmanager
+def _naming(*files: PathLike) -> Iterator[None]:
+    """Have an error say which files it is about: OpenSSL's do not."""
+    try:
+        yield
+    except OSError as error:
+        names = " and ".join(dict.fromkeys(os.fspath(file) for file in files))
+        error.strerror = f"{error.strerror}: {names}"
+        raise
 
 
 def _load_system_store(context: ssl.SSLContext) -> None:
