@@ -204,6 +204,7 @@ def _begin_anew() -> None:
         _left_behind.append(context)
         _per_thread.context = Context()
         context.left_behind = True
+        context.current_task = None
         context.failures.clear()
     for left in filter(None, (context, HOME.get(None))):
         left.calls.leave()

@@ -314,6 +314,11 @@ class Watch:
             )
         elsewhere = current_context()
         if elsewhere is not self._context and elsewhere.current_task is not None:
+            if self._context.left_behind:
+                return WrongThreadError(
+                    f"descriptor {self._fd} is watched by the run that this process was forked "
+                    "inside of: take it out of what it belongs to (detach()), and watch it anew"
+                )
             return WrongThreadError(
                 f"descriptor {self._fd} is watched by another run than that of task "
                 f"{elsewhere.current_task.name!r}"
