@@ -1,18 +1,19 @@
 """Processes that are forked inside a run, as the workers of a pool of processes are."""
 
-import subprocess
 import sys
 
 import pytest
+
+from tests import forked
 
 pytestmark = [
     pytest.mark.slow,  # each starts Python anew
     pytest.mark.skipif(sys.platform == "win32", reason="no fork()"),
 ]
 
-CHILD = """
-import multiprocessing, os, signal
-from tulip_sched import call_in_thread, create_task, current_task, run, run_in_asyncio, sleep
+BEGINNING = """
+import multiprocessing
+from tulip_sched import *
 
 async def give(value):
     await sleep(0.001)
@@ -22,29 +23,17 @@ async def give(value):
 def run_two(value):
     return run(give(value)) + run(give(value))
 
-def in_a_child(work):
-    child = os.fork()
-    if child == 0:
-        status = 99
-        try:
-            status = work()
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def tried(call):
+    try:
+        call()
+    except Exception as error:
+        print(type(error).__name__, "forked" in str(error), flush=True)
 """
 
 
 def output(program: str) -> str:
-    """Run a program, in which warnings are errors, and return all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", CHILD + program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.stdout
+    """Return what a program printed that begins with a coroutine or two."""
+    return forked.output(BEGINNING + program)
 
 
 def test_the_workers_of_a_pool_run_coroutines() -> None:
@@ -108,3 +97,217 @@ async def main():
 run(main())
 """
     assert output(program) == "cleaned up\n7\n"
+
+
+def test_a_forked_process_is_in_no_run_until_it_begins_one() -> None:
+    program = """
+def work():
+    tried(current_task)
+    return run_two(1)
+
+async def main():
+    print(in_a_child(work), flush=True)
+    await sleep(0.001)
+run(main())
+"""
+    assert output(program) == "RuntimeError True\n2\n"
+
+
+@pytest.mark.parametrize("wait", ["sleep(0)", "event.wait()", "block_r(near)", "watching()"])
+def test_a_child_that_goes_on_in_the_parent_s_run_is_told_so_and_cleans_nothing_up(
+    wait: str,
+) -> None:
+    program = f"""
+async def other():
+    try:
+        await sleep(1000)
+    finally:
+        print("cleaned up", flush=True)
+
+@coroutine
+def watching():
+    watch.block_r()
+    yield
+
+async def main():
+    global near, watch, event
+    event = Event()
+    near, far = socket.socketpair()
+    watch = Watch(far.fileno())
+    create_task(other())
+    await sleep(0)
+    if (child := os.fork()) == 0:
+        await {wait}
+        print("and here", flush=True)
+    os.waitpid(child, 0)
+    watch.forget()
+    near.close()
+    far.close()
+
+home = os.getpid()
+try:
+    run(main())
+except Exception as error:
+    print("forked" in str(error), os.getpid() != home, flush=True)
+    os._exit(0)
+"""
+    assert output(program) == "True True\ncleaned up\n"
+
+
+def test_a_child_that_exits_inside_the_parent_s_run_cleans_nothing_of_it_up() -> None:
+    program = """
+async def other():
+    try:
+        await sleep(1000)
+    finally:
+        print("cleaned up", flush=True)
+
+async def main():
+    create_task(other())
+    await sleep(0)
+    if (child := os.fork()) == 0:
+        sys.exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+run(main())
+"""
+    assert output(program) == "7\ncleaned up\n"
+
+
+def test_a_process_forked_in_a_thread_of_a_run_runs_coroutines() -> None:
+    program = """
+def work():
+    tried(lambda: call_from_thread(sleep, 0))
+    tried(lambda: portal.call(sleep, 0))
+    return run_two(2)
+
+async def main():
+    global portal
+    with Portal() as portal:
+        print(await call_in_thread(in_a_child, work))
+        await sleep(0)
+run(main())
+"""
+    assert output(program) == "ClosedError True\nClosedError True\n4\n"
+
+
+def test_a_portal_of_the_parent_s_takes_no_calls_in_a_child() -> None:
+    program = """
+def work():
+    tried(lambda: portal.call(sleep, 0))
+    thread = threading.Thread(target=tried, args=[lambda: portal.call(sleep, 0)])
+    thread.start()
+    thread.join()
+
+async def main():
+    global portal
+    with Portal() as portal:
+        print(in_a_child(work))
+        await sleep(0)
+run(main())
+"""
+    assert output(program) == "ClosedError True\nClosedError True\n0\n"
+
+
+def test_watches_made_before_the_fork_are_of_use_after_it_in_each_process() -> None:
+    """As those of a server are, which opens its ports and then begins its workers."""
+    program = """
+near, far = socket.socketpair()
+watch = Watch(near.fileno())
+
+@coroutine
+def main(text):
+    far.send(text)
+    watch.block_r()
+    yield
+    print(near.recv(9), flush=True)
+print(in_a_child(lambda: run(main(b"child"))), flush=True)
+run(main(b"parent"))
+near.close()
+far.close()
+"""
+    assert output(program) == "b'child'\n0\nb'parent'\n"
+
+
+def test_a_child_forgets_a_watch_and_the_parent_does_not() -> None:
+    program = """
+near, far = socket.socketpair()
+
+async def main():
+    watch = Watch(near.fileno())
+
+    @coroutine
+    def wait():
+        watch.block_r()
+        yield
+        print("readable")
+    task = create_task(wait())
+    await sleep(0)
+    print(in_a_child(watch.forget))
+    print(in_a_child(lambda: tried(task.cancel)))
+    far.send(b"x")
+    await task
+run(main())
+near.close()
+far.close()
+"""
+    assert output(program) == "0\nClosedError True\n0\nreadable\n"
+
+
+def test_the_second_ctrl_c_is_not_needed_in_a_child() -> None:
+    program = """
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    except KeyboardInterrupt:
+        return 5
+
+async def main():
+    current_context().eventloop.add_signal_handler(signal.SIGTERM, print, "terminated")
+    print(in_a_child(work), in_a_child(lambda: (signal.raise_signal(signal.SIGTERM), 3)[1]))
+    await sleep(0)
+run(main())
+"""
+    assert output(program) == "5 -15\n"
+
+
+def test_a_forked_process_hosts_tulip_in_an_asyncio_of_its_own() -> None:
+    program = """
+import asyncio
+async def main():
+    def work():
+        return asyncio.run(run_in_asyncio(give_one()))
+    print(in_a_child(work), flush=True)
+    await sleep(0.001)
+
+async def give_one():
+    await sleep(0.001)
+    await wait_asyncio(asyncio.sleep(0.001))
+    return 1
+asyncio.run(run_in_asyncio(main()))
+"""
+    assert output(program) == "1\n"
+
+
+def test_a_worker_is_terminated_though_the_run_handles_that_signal() -> None:
+    """A worker that was forked has the handler for SIGTERM, but nobody who would call it."""
+    program = """
+def work(pipe):
+    pipe.send(1)
+    time.sleep(20)
+
+async def main():
+    current_context().eventloop.add_signal_handler(signal.SIGTERM, print, "terminated")
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=[theirs])
+    process.start()
+    await block_r(ours)
+    process.terminate()
+    process.join()
+    print(process.exitcode)
+    ours.close()
+    theirs.close()
+run(main())
+"""
+    assert output(program) == "-15\n"

@@ -64,7 +64,8 @@ class Client(Closable, Methods[Coroutine[Response]]):
         connect: Opens connections in another way: a coroutine function from an `Origin` to a
             transport, with TLS on it for https. `tulip_http.testing` has some.
 
-    A client belongs to the event loop on which it is used; use one per thread.
+    A client belongs to the event loop on which it is used; use one per thread. In a forked process
+    it begins afresh: it has connections of its own there.
     """
 
     __slots__ = ("_base_url", "_headers", "_pool", "_usual_timeout", "params")

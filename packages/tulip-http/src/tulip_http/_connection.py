@@ -310,10 +310,16 @@ class Connection:
         """Close now, without waiting; an exchange that is under way fails."""
         self.usable = False
         self._deadlines.close()
-        self._sending.stop()
+        self._expire()
+        self._hand_over()
+
+    def leave(self) -> None:
+        """Let go of it in a forked process: it is the parent's, as is an exchange under way."""
+        self.usable = False
+        self._owner = None
+        self._deadlines.leave()
         if self._transport is not None:
             self._transport.close()
-        self._hand_over()
 
     def _finish(self, now: float) -> None:
         """End an exchange whose answer is complete."""

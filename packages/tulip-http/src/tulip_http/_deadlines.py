@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 from tulip_http._alarm import Alarm, Clock
+from tulip_http._errors import ClientClosed
 from tulip_http._failures import timeout_error
 from tulip_http._pace import Pace
 from tulip_http._timeouts import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
-    from tulip_http._errors import TimeoutException
+    from tulip_http._errors import HTTPError
     from tulip_http._limits import Limits
     from tulip_http._timeouts import Timeout
 
@@ -34,7 +35,7 @@ class Deadlines:
         awaited: Somebody waits for the answer to a request that is on its way; False while the
             caller has its head and does something else.
         reading: It is the answer that is awaited, no longer the request that is sent.
-        expired: The time was up.
+        expired: The time was up, or it is another process's.
         alarm: Closes the transport; its deadline is `NEVER` while nobody waits.
         paced: The body must come at some speed: `come` is to be told what has come.
     """
@@ -42,6 +43,7 @@ class Deadlines:
     __slots__ = (
         "_callback",
         "_least",
+        "_left",
         "_loop",
         "_pace",
         "_slow_seconds",
@@ -64,7 +66,7 @@ class Deadlines:
         self._pace: Pace | None = None
         self.paced: bool = self._least is not None
         self.ends = math.inf
-        self.reading = self.expired = False
+        self.reading = self.expired = self._left = False
         self.awaited = True
         self._writing = False  # a piece of a request, in a task
 
@@ -181,8 +183,15 @@ class Deadlines:
         self.alarm.close()
         self._callback = None
 
-    def error(self, what: str) -> TimeoutException:
+    def leave(self) -> None:
+        """Do as `close` does in a forked process; whoever waits is told of that."""
+        self.close()
+        self.expired = self._left = True
+
+    def error(self, what: str) -> HTTPError:
         """Return the error for a time that was up."""
+        if self._left:
+            return ClientClosed(f"{what}: the answer is the parent's, which has forked this process")
         now = self._loop.time()
         slow = self._pace if self._pace is not None and self._pace.over(now) else None
         return timeout_error(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def translated(
-    error: BaseException, request: Request | None, *, reading: bool, late: TimeoutException | None
+    error: BaseException, request: Request | None, *, reading: bool, late: HTTPError | None
 ) -> HTTPError | None:
     """Return this layer's error for one of the layer below, with its request.
 
@@ -34,7 +34,7 @@ def translated(
         error: What was raised.
         request: What was under way.
         reading: It was an answer that was awaited, no longer the request that was sent.
-        late: What closed the connection, if it was our own alarm.
+        late: What closed the connection, if it was our own alarm, or a fork.
 
     Returns:
         None where ``error`` is nobody's failure but the caller's own, a cancellation for one.
@@ -66,7 +66,7 @@ def name(request: Request | None) -> str:
 
 
 def _found(
-    error: BaseException, where: str, reading: bool, late: TimeoutException | None
+    error: BaseException, where: str, reading: bool, late: HTTPError | None
 ) -> HTTPError | None:
     if isinstance(error, HTTPError):
         return error

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._errors import ClientClosed
+from tulip_http._forked import heed_forks
 from tulip_net import (
     Coroutine,
     Gen,
@@ -37,18 +38,17 @@ class LoopThread:
         self._stopped = False
         self._ident = 0
         self._process: int | None = None  # the thread's
+        heed_forks(self)
 
     def call(self, make: Callable[[], Coroutine[T]]) -> T:
         """Have a coroutine run there, and wait for what becomes of it.
 
         Raises:
             ClientClosed: `stop` was called before, or meanwhile.
-            RuntimeError: It was called in that thread, or in a forked process, where there is none.
+            RuntimeError: It was called in that thread.
         """
         if threading.get_ident() == self._ident:
             raise RuntimeError("a call of the client, inside of one, would wait for itself")
-        if self._foreign():
-            raise RuntimeError("the client was used before the fork(): its thread is not here")
         from concurrent.futures import Future  # late: with the logging that it brings, 6 ms
 
         future: Future[T] = Future()
@@ -81,8 +81,8 @@ class LoopThread:
 
     def stop(self, close: Callable[[], object], *, wait: bool = True) -> None:
         """Call ``close`` in that thread, and end it; calls under way get `ClientClosed`."""
-        if self._foreign():
-            return
+        if self._process not in {None, os.getpid()}:
+            return  # collected in a forked process before `begin_anew`: it is not even closed here
         with self._lock:
             stopped, self._stopped = self._stopped, True
             thread = self._thread
@@ -99,9 +99,11 @@ class LoopThread:
         if wait and thread is not threading.current_thread():
             thread.join()
 
-    def _foreign(self) -> bool:
-        """Say whether the thread was left behind by a fork(), perhaps with the lock."""
-        return self._process is not None and self._process != os.getpid()
+    def begin_anew(self) -> None:
+        """Have no thread in a forked process, where it is not; it may have had the lock."""
+        self._lock = threading.Lock()
+        self._thread = self._loop = self._main = self._process = None
+        self._ident = 0
 
     def _start(self) -> None:
         if self._thread is not None:

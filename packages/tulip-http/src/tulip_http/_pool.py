@@ -18,22 +18,18 @@ from __future__ import annotations
 import math
 import weakref
 from collections import OrderedDict, deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, final
 
 from tulip_http._alarm import call_in_loop
 from tulip_http._connection import Connection
 from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
+from tulip_http._forked import heed_forks
 from tulip_http._info import Stats
 from tulip_http._line import Line, Waiter
 from tulip_http._opening import open_transport
-from tulip_net import (
-    Gen,
-    block,
-    coroutine,
-    current_task,
-    fail_after,
-)
+from tulip_net import Gen, block, coroutine, current_task, fail_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +52,7 @@ class Pool:
         connect: Opens connections, where it is not a socket's usual way.
 
     It belongs to one event loop at a time: once that loop is closed, the next use begins afresh on
-    the loop that is current then.
+    the loop that is current then; and so does a forked process.
     """
 
     __slots__ = (
@@ -88,11 +84,21 @@ class Pool:
         self._max_idle = math.inf if limits.max_idle is None else limits.max_idle
         self._idle_seconds = math.inf if limits.idle_seconds is None else limits.idle_seconds
         self._tls = tls
-        self._loop: Loop | None = None
         self._closed = False
         self._begin_afresh()
+        heed_forks(self)
+
+    def begin_anew(self) -> None:
+        """Forget every connection, in a forked process: they are the parent's."""
+        connections = list(self._connections)
+        self._stop_timers()
+        self._begin_afresh()
+        for connection in connections:
+            with suppress(Exception):  # of a loop and tasks that have stayed in the parent
+                connection.leave()
 
     def _begin_afresh(self) -> None:
+        self._loop: Loop | None = None
         self._connections: set[Connection] = set()
         self._idle: dict[Origin, deque[Connection]] = {}
         self._resting: OrderedDict[Connection, None] = OrderedDict()
@@ -206,19 +212,14 @@ class Pool:
         self._drop_all()
 
     def _drop_all(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
         if self._line is not None:
             self._line.grant_all()
+        self._stop_timers()
         self._idle.clear()
         self._resting.clear()
         for connection in list(self._connections):
             connection.close()
             self._discard(connection)
-        if self._line is not None:
-            self._line.close()
-            self._line = None
 
     def stats(self) -> Stats:
         """Return how many connections there are, and what they did so far."""
@@ -388,6 +389,13 @@ class Pool:
         if seconds is None or left < seconds:
             return left, partial(TotalTimeout, phase=late.phase)
         return seconds, late
+
+    def _stop_timers(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._line is not None:
+            self._line.close()
+        self._sweeper = self._line = None
 
     def __del__(self) -> None:
         """Close what a client that was never closed has left."""

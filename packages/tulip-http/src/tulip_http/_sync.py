@@ -55,7 +55,8 @@ class SyncClient(Methods[SyncResponse]):
     of somebody's event loop (which each call then holds up). It has a thread from the first call
     until `close`; what is called back there (``on_interim``, ``trailers``) cannot call it. A body
     that is an iterable is asked for its pieces in yet another thread, so it may wait, also for this
-    client (and `close` waits for it). A forked process needs a client of its own.
+    client (and `close` waits for it). In a forked process it has a thread and connections of its
+    own; an answer that is still coming is the parent's.
     """
 
     def __init__(self, **options: Unpack[ClientOptions]) -> None:

@@ -51,6 +51,8 @@ def _note_dropped(context: Context, loop: EventLoop, generator: AsyncGenerator[A
         loop.call_soon_threadsafe(_close_dropped, context)
     except ClosedError:
         context.dropped_generators.remove(generator)
+        if context.left_behind:
+            return
         warnings.warn(
             f"{generator!r} was dropped after its run: its clean-up was not done",
             ResourceWarning,

@@ -15,7 +15,6 @@ The rules that hold here:
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -180,7 +179,6 @@ class _Host:
 
         if context.running:
             raise RuntimeError("a tulip run is already under way in this thread")
-        context.process = os.getpid()
         self.users = 0
         # How many tasks wait for the end of something of asyncio's that they have cancelled.
         self.cancelled_waits = 0

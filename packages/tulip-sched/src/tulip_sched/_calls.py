@@ -54,6 +54,11 @@ class Calls:
             with suppress(InvalidStateError):
                 call.set_exception(ClosedError("the run ended before it answered this call"))
 
+    def leave(self) -> None:
+        """Have calls refused in a forked process, by the loop; another thread may have the lock."""
+        self._lock = Lock()
+        self._thread = None
+
     def blocked(self) -> int:
         """Return how many of those that hold the loop wait for it themselves."""
         with self._lock:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from weakref import WeakSet
 
 from tulip_poll import EventLoop, Leftovers, ThreadRunner
-from tulip_sched._calls import Calls
+from tulip_sched._calls import HOME, Calls
 
 if TYPE_CHECKING:
     from tulip_sched._failures import Failure
@@ -33,7 +33,7 @@ class Context:
     Attributes:
         current_task: The task that is running at this moment, or ``None`` in a plain callback.
         running: A run is under way.
-        process: That in which the last run was begun; a forked one has a number of its own.
+        left_behind: This process was forked inside of the run, which goes on in its parent.
         foreign: Takes over a task that yielded something of another scheduler, which hosts
             this run; returns whether it did.
         tasks: The tasks that were started and are not done, in the order of their start.
@@ -59,10 +59,10 @@ class Context:
         "dumps",
         "failures",
         "foreign",
+        "left_behind",
         "leftovers",
         "loop",
         "lost_failures",
-        "process",
         "running",
         "tasks",
         "threads",
@@ -74,7 +74,7 @@ class Context:
     ) -> None:
         self.current_task: Task[Any] | None = None
         self.running: bool = False
-        self.process: int = 0
+        self.left_behind: bool = False
         self.foreign: Callable[[Task[Any], object], bool] | None = None
         self.async_generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
         self.dropped_generators: deque[AsyncGenerator[Any, Any]] = deque()
@@ -184,25 +184,34 @@ def current_context() -> Context:
 
 
 def begin_run() -> Context | None:
-    """Return the calling thread's context, marked as running, or ``None`` if it was already.
-
-    In a process that was forked inside a run, as a worker of a pool may be, the thread gets a new
-    one: tasks, descriptors and threads of the run are the parent's.
-    """
+    """Return the calling thread's context, marked as running, or ``None`` if it was already."""
     context = current_context()
-    process = os.getpid()
     if context.running:
-        if context.process == process or context is not _per_thread.context:
-            return None
-        # Kept, so that the clean-up of the parent's tasks is not done here as well.
-        _left_behind.append(context)
-        context = _per_thread.context = Context()
+        return None
     context.running = True
-    context.process = process
     return context
 
 
+# The runs that this process was forked inside of. Kept, so that the clean-up of their tasks, which
+# is the parent's to do, is not done here as well.
 _left_behind: Final[list[Context]] = []
+
+
+def _begin_anew() -> None:
+    """Be in no run, in a process that was forked inside of one."""
+    context = _per_thread.context
+    if context.running:
+        _left_behind.append(context)
+        _per_thread.context = Context()
+        context.left_behind = True
+        context.current_task = None
+        context.failures.clear()
+    for left in filter(None, (context, HOME.get(None))):
+        left.calls.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def set_context_provider(provider: Callable[[], Context] | None) -> Callable[[], Context]:
@@ -235,9 +244,23 @@ def current_task() -> "Task[Any]":
     """
     task = _provider().current_task
     if task is None:
-        raise RuntimeError(
+        raise no_task(
             "no tulip task is running in this thread: "
             "call this from a coroutine that run() or a Task drives "
             "(in asyncio code: await run_in_asyncio(...))"
         )
     return task
+
+
+def no_task(told: str) -> RuntimeError:
+    """Return the error for what only a task can do, where there is none.
+
+    Args:
+        told: Why, unless it is that the process was forked inside of a run.
+    """
+    if _left_behind:
+        told = (
+            "this process was forked inside of a run, which goes on in its parent: run() a "
+            "coroutine here, and leave with os._exit()"
+        )
+    return RuntimeError(told)

@@ -31,7 +31,7 @@ from collections.abc import Callable, Generator, Iterator
 from types import CodeType, FrameType, FunctionType, GeneratorType
 from typing import Any, Final, final
 
-from tulip_poll import EventLoop
+from tulip_poll import ClosedError, EventLoop
 from tulip_sched._flags import CO_ASYNC_GENERATOR, CO_GENERATOR
 from tulip_sched._typing import override
 
@@ -73,7 +73,8 @@ def debugging(loop: EventLoop) -> Iterator[None]:
         yield
     finally:
         sys.set_coroutine_origin_tracking_depth(depth)
-        loop.report_slow_callbacks(*reports)
+        with contextlib.suppress(ClosedError):  # in a process that was forked meanwhile
+            loop.report_slow_callbacks(*reports)
 
 
 def _caller(frame: FrameType) -> FrameType:

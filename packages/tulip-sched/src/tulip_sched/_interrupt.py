@@ -19,14 +19,12 @@ class Interrupt:
         immediate: And a second one.
         over: The run has ended. Whoever replaced this handler, the run's loop for example, may put
             it back afterwards: it is as good as Python's own then.
-        process: That of the run; in one that was forked since, this handler is nobody's.
     """
 
     def __init__(self, task: Task[Any]) -> None:
         self.arrived = False
         self.immediate = False
         self.over = False
-        self.process = os.getpid()
         self._task: Task[Any] | None = task
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -71,5 +69,16 @@ def cancel_on_interrupt(task: Task[Any]) -> Iterator[Interrupt]:
 def _is_pythons_own() -> bool:
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, Interrupt):
-        return handler.over or handler.process != os.getpid()
+        return handler.over
     return handler is signal.default_int_handler
+
+
+def _begin_anew() -> None:
+    """Give SIGINT back to Python in a forked process: the run is the parent's."""
+    if isinstance(signal.getsignal(signal.SIGINT), Interrupt):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if hasattr(os, "register_at_fork"):
+    # After that of the layer below, which puts back the handlers that its loops have replaced.
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any, TypeVar, overload
 
+from tulip_poll import ClosedError
 from tulip_sched._async_generators import closing_dropped_generators, some_left
 from tulip_sched._context import Context, begin_run
 from tulip_sched._coroutine import AnyCoroutine
@@ -53,7 +54,9 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
     In the main thread, the first Ctrl-C cancels ``main``, so that clean-up runs; when that has
     ended, `KeyboardInterrupt` is raised. A second one raises it at once, without clean-up.
 
-    A process that is forked inside a run is in no run, and can run a coroutine of its own.
+    A process that is forked inside a run is in no run, and can run a coroutine of its own. If it
+    goes on in the parent's instead, its next wait ends it; when it comes back out of there, nothing
+    of the parent's is cancelled or cleaned up.
     """
     context = begin_run()
     if context is None:
@@ -71,14 +74,20 @@ def run(main: AnyCoroutine[T] | None = None, *, debug: bool = DEBUG) -> T | None
             _run_all(context)
             return None
     except BaseException as error:
-        tell_failures(context, error)
+        if not context.left_behind:
+            tell_failures(context, error)
         raise
     finally:
-        context.running = False
-        if context.tasks:
-            # Their clean-up did not end. The next run must not find them.
-            context.abandon()
-        context.close()
+        if not context.left_behind:
+            _end(context)
+
+
+def _end(context: Context) -> None:
+    context.running = False
+    if context.tasks:
+        # Their clean-up did not end. The next run must not find them.
+        context.abandon()
+    context.close()
 
 
 def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
@@ -94,7 +103,7 @@ def _run_main(context: Context, main: AnyCoroutine[T]) -> T:
             if not task.done():
                 raise deadlock(context) if ended else _stopped(context)
         finally:
-            if interrupt.immediate:
+            if interrupt.immediate and not context.left_behind:
                 context.abandon()
             else:
                 _cancel_leftovers(context)
@@ -134,11 +143,17 @@ def _run_until_done(context: Context, task: Task[Any]) -> bool:
     loop = context.eventloop
 
     def stop(_: object) -> None:
-        loop.stop()
+        if not context.left_behind:
+            loop.stop()
 
     task.add_done_callback(stop)
     try:
         return _run_loop(context)
+    except ClosedError:
+        # In a forked process the loop goes no further; its copy of the task may have ended.
+        if not (context.left_behind and task.done()):
+            raise
+        return False
     finally:
         # A task that is given up ends when the loop, which may be the caller's, does not run.
         task.remove_done_callback(stop)
@@ -154,6 +169,8 @@ def _stopped(context: Context) -> RuntimeError:
 
 def _cancel_leftovers(context: Context) -> None:
     """Cancel what is left and wait for its end; clean-up may start more tasks."""
+    if context.left_behind:  # it is the parent's
+        return
     raised: list[Exception] = []
     while some_left(context):
         for task in list(context.tasks):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 from weakref import ref
 
 from tulip_poll import ClosedError, WrongThreadError
-from tulip_sched._context import current_context
+from tulip_sched._context import current_context, no_task
 from tulip_sched._debug import DEBUG
 from tulip_sched._errors import BusyError
 from tulip_sched._typing import override
@@ -192,7 +192,10 @@ class Watch:
             del watches[fd]
         if self._reading or self._writing:
             self._loop.parked -= self._parked_r + self._parked_w
-            self._loop.forget(fd)
+            try:  # noqa: SIM105 - `suppress` would cost each connection
+                self._loop.forget(fd)
+            except ClosedError:  # in a forked process, for one: nobody watches there
+                pass
             self._reading = self._writing = self._parked_r = self._parked_w = False
         reader, writer = self._waiting_reader(), self._writer
         self._reader = self._writer = None  # also for one that runs: its place is not kept
@@ -206,7 +209,8 @@ class Watch:
         for task in (reader, writer):
             if task is not None:
                 told = f"descriptor {fd} was closed while {task.name!r} waited on it"
-                task._throw(ClosedError(told))
+                with suppress(ClosedError):  # as above
+                    task._throw(ClosedError(told))
 
     def share(self) -> None:
         """See to it that all input is reported: somebody waits here who need not take it."""
@@ -314,11 +318,16 @@ class Watch:
             )
         elsewhere = current_context()
         if elsewhere is not self._context and elsewhere.current_task is not None:
+            if self._context.left_behind:
+                return WrongThreadError(
+                    f"descriptor {self._fd} is watched by the run that this process was forked "
+                    "inside of: take it out of what it belongs to (detach()), and watch it anew"
+                )
             return WrongThreadError(
                 f"descriptor {self._fd} is watched by another run than that of task "
                 f"{elsewhere.current_task.name!r}"
             )
-        return RuntimeError(f"only a task can wait to {direction} on descriptor {self._fd}")
+        return no_task(f"only a task can wait to {direction} on descriptor {self._fd}")
 
     @override
     def __repr__(self) -> str:

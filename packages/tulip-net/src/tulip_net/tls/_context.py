@@ -32,7 +32,18 @@ CA_FILES: Final = (
 
 The same list as truststore's, which does not offer it."""
 
-_making = threading.Lock()
+class _Process:
+    """What two threads of this process must not both do; a forked one has none of the threads."""
+
+    making = threading.Lock()
+
+    @classmethod
+    def begin_anew(cls) -> None:
+        cls.making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.begin_anew)
 
 
 def client_context(
@@ -61,7 +72,7 @@ def client_context(
     if key is not None and certificate is None:
         raise ValueError(f"the key {key!r} is of no use without its certificate")
     if authority is None and certificate is None:
-        with _making:  # two threads must not both pay for the loading
+        with _Process.making:  # two threads must not both pay for the loading
             return _shared_client_context(alpn)
     context = _new_client_context(alpn, authority)
     if certificate is not None:
