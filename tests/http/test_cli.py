@@ -130,6 +130,14 @@ def test_bodies_on_standard_output_come_one_after_the_other(
     assert capfdbinary.readouterr().out == (medium + b"hello from nginx\n") * 3
 
 
+def test_where_there_is_no_standard_error_the_body_is_still_alone(
+    nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as Python has it after 2>&-
+    assert main(["-o", "-", nginx.url("/hello.txt")]) == 0
+    assert capfdbinary.readouterr().out == b"hello from nginx\n"
+
+
 def test_headers_as_curl_takes_them(
     nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
