@@ -136,6 +136,8 @@ def test_where_there_is_no_standard_error_the_body_is_still_alone(
     monkeypatch.setattr(sys, "stderr", None)  # as Python has it after 2>&-
     assert main(["-o", "-", nginx.url("/hello.txt")]) == 0
     assert capfdbinary.readouterr().out == b"hello from nginx\n"
+    assert main([nginx.url("/hello.txt")]) == 0
+    assert b"200  17 bytes" in capfdbinary.readouterr().out
 
 
 def test_headers_as_curl_takes_them(
