@@ -15,6 +15,7 @@ from tulip_http import (
     Coroutine,
     Gen,
     HTTPStatusError,
+    InvalidURL,
     Limits,
     PoolTimeout,
     ReadTimeout,
@@ -23,6 +24,7 @@ from tulip_http import (
     ResponseTooLarge,
     StreamClosed,
     StreamConsumed,
+    SyncClient,
     Timeout,
     TotalTimeout,
     coroutine,
@@ -144,6 +146,14 @@ async def test_what_a_request_carries() -> None:
         response = await client.get("/echo", headers={"Host": "other.example"})
         assert "host: other.example" in response.text.splitlines()
     await server.stop()
+
+
+@pytest.mark.parametrize("end", ["?key=1", "?", "#part"])
+def test_a_base_url_ends_in_a_path(end: str) -> None:
+    with pytest.raises(InvalidURL, match="a path cannot follow"):
+        Client(base_url=f"http://h/api{end}")
+    with SyncClient() as client, pytest.raises(InvalidURL, match="a path cannot follow"):
+        client.base_url = f"http://h/api{end}"
 
 
 @in_loop

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict, final
 
-from tulip_http._client import Client
+from tulip_http._client import Client, checked_base
 from tulip_http._loop_thread import LoopThread
 from tulip_http._methods import Methods
 from tulip_http._request import Request
@@ -69,7 +69,7 @@ class SyncClient(Methods[SyncResponse]):
 
     @base_url.setter
     def base_url(self, base_url: URL | str | None) -> None:
-        self._client.base_url = None if base_url is None else URL(base_url)
+        self._client.base_url = checked_base(base_url)
 
     @property
     def headers(self) -> Headers:
