@@ -148,6 +148,26 @@ async def test_what_a_request_carries() -> None:
     await server.stop()
 
 
+def test_a_range_is_asked_for_as_it_is() -> None:
+    """Of an encoded page it would begin in the middle of the coding."""
+    part = {"range": "bytes=100-"}
+
+    def asked(client: Client, headers: dict[str, str] | None) -> str | None:
+        return client.build_request("GET", "http://h/", headers=headers).headers["accept-encoding"]
+
+    assert asked(Client(), None) == accepted_codings()
+    assert asked(Client(), part) == "identity"
+    assert asked(Client(headers=part), None) == "identity"
+    assert asked(Client(headers=part), {"X": "y"}) == "identity"
+    usual = {"Accept-Encoding": accepted_codings()}
+    assert asked(Client(), {**part, **usual}) == accepted_codings()
+    assert asked(Client(), {**part, "Accept-Encoding": "gzip"}) == "gzip"
+    assert asked(Client(headers={"Accept-Encoding": "br"}), part) == "br"
+    bare = Client()
+    del bare.headers["Accept-Encoding"]
+    assert "accept-encoding" not in bare.build_request("GET", "http://h/", headers=part).headers
+
+
 @pytest.mark.parametrize("end", ["?key=1", "?", "#part"])
 def test_a_base_url_ends_in_a_path(end: str) -> None:
     with pytest.raises(InvalidURL, match="a path cannot follow"):

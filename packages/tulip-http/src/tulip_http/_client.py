@@ -260,4 +260,13 @@ def _merged(base: Headers, headers: HeaderTypes | None) -> Headers:
             merged.pop(name, None)
         for field, value in given.raw:
             merged.add(field, value)
+        if given.has(b"range") and not given.has(b"accept-encoding"):
+            _ask_for_no_coding(merged)
     return merged
+
+
+def _ask_for_no_coding(headers: Headers) -> None:
+    # A range of what is encoded cannot be decoded, nor be put after what was. (WHATWG Fetch, "HTTP-
+    # network-or-cache fetch", asks the same.) Who asks for a coding may know better.
+    if headers.get("accept-encoding") == accepted_codings():
+        headers["Accept-Encoding"] = "identity"
