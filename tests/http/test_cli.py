@@ -13,7 +13,12 @@ import pytest
 
 from tests.opponents.certificates import Certificates
 from tests.opponents.nginx import Nginx
+from tulip_http import Client, run
 from tulip_http.cli import main
+from tulip_http.cli._fetch import Fetch
+from tulip_http.cli._options import parse_options
+from tulip_http.cli._progress import Meter, make_board
+from tulip_http.testing import ScriptedServer, Step
 
 
 def tulip_http(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -130,6 +135,39 @@ def test_bodies_on_standard_output_come_one_after_the_other(
     assert main(["-o", "-", *urls]) == 0
     medium = (nginx.site / "medium.bin").read_bytes()
     assert capfdbinary.readouterr().out == (medium + b"hello from nginx\n") * 3
+
+
+def test_where_there_is_no_standard_error_the_body_is_still_alone(
+    nginx: Nginx, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as Python has it after 2>&-
+    assert main(["-o", "-", nginx.url("/hello.txt")]) == 0
+    assert capfdbinary.readouterr().out == b"hello from nginx\n"
+    assert main([nginx.url("/hello.txt")]) == 0
+    assert b"200  17 bytes" in capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize("fields, length", [(b"", 2), (b"Content-Encoding: gzip\r\n", None)])
+def test_a_bar_knows_the_length_of_what_it_counts(fields: bytes, length: int | None) -> None:
+    class Lengths:
+        def __init__(self) -> None:
+            self.told: list[int | None] = []
+
+        def meter(self, name: str, length: int | None) -> Meter:
+            self.told.append(length)
+            return make_board(bars=False).meter(name, length)
+
+        def line(self, text: str) -> None:
+            raise AssertionError(text)
+
+    async def fetch() -> None:
+        with Client(connect=ScriptedServer([Step.REQUEST, answer]).connect) as client:
+            await Fetch("http://h/").run(client, parse_options(["http://h/"]), board)
+
+    board = Lengths()
+    answer = b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 2\r\n\r\nhi"
+    run(fetch())
+    assert board.told == [length]
 
 
 def test_headers_as_curl_takes_them(

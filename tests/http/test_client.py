@@ -25,6 +25,7 @@ from tulip_http import (
     ResponseTooLarge,
     StreamClosed,
     StreamConsumed,
+    SyncClient,
     Timeout,
     TotalTimeout,
     coroutine,
@@ -157,6 +158,34 @@ def test_a_base_url_that_is_set_later_may_be_text_and_must_be_a_url() -> None:
             client.base_url = "no URL"
         client.base_url = None
         assert client.base_url is None
+
+
+def test_a_range_is_asked_for_as_it_is() -> None:
+    """Of an encoded page it would begin in the middle of the coding."""
+    part = {"range": "bytes=100-"}
+
+    def asked(client: Client, headers: dict[str, str] | None) -> str | None:
+        return client.build_request("GET", "http://h/", headers=headers).headers["accept-encoding"]
+
+    assert asked(Client(), None) == accepted_codings()
+    assert asked(Client(), part) == "identity"
+    assert asked(Client(headers=part), None) == "identity"
+    assert asked(Client(headers=part), {"X": "y"}) == "identity"
+    usual = {"Accept-Encoding": accepted_codings()}
+    assert asked(Client(), {**part, **usual}) == accepted_codings()
+    assert asked(Client(), {**part, "Accept-Encoding": "gzip"}) == "gzip"
+    assert asked(Client(headers={"Accept-Encoding": "br"}), part) == "br"
+    bare = Client()
+    del bare.headers["Accept-Encoding"]
+    assert "accept-encoding" not in bare.build_request("GET", "http://h/", headers=part).headers
+
+
+@pytest.mark.parametrize("end", ["?key=1", "?", "#part"])
+def test_a_base_url_ends_in_a_path(end: str) -> None:
+    with pytest.raises(InvalidURL, match="a path cannot follow"):
+        Client(base_url=f"http://h/api{end}")
+    with SyncClient() as client, pytest.raises(InvalidURL, match="a path cannot follow"):
+        client.base_url = f"http://h/api{end}"
 
 
 @in_loop

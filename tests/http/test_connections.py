@@ -702,6 +702,19 @@ class TestTools:
         with Client(connect=loaded.connect) as client:
             assert [(await client.get("http://h/x")).text for _ in range(3)] == ["0", "1", "1"]
 
+    @in_loop
+    async def test_a_recording_has_what_a_server_sees_of_a_url(self, tmp_path: Path) -> None:
+        url = "http://me:secret@h:81/x?y#z"
+        recording = Recording()
+        with on(MockServer(lambda _: Answer(body=b"it"))) as client:
+            recording.add(await client.get(url))
+        recording.save(tmp_path / "recording.json")
+        assert "secret" not in (tmp_path / "recording.json").read_text()
+        given = Recording([("GET", url, Answer(body=b"it"))])
+        for again in (Recording.load(tmp_path / "recording.json"), given):
+            with Client(connect=again.connect) as client:
+                assert (await client.get(url)).text == "it"
+
     def test_what_was_not_recorded_fails_the_run(self) -> None:
         async def main() -> None:
             with Client(connect=Recording().connect) as client, pytest.raises(HTTPError):

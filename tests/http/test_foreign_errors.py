@@ -118,6 +118,8 @@ class TestText:
         pieces = [decoder.decode(part) for part in [*parts, b"a\nb\n", b"end"]]
         text = "".join([*pieces, decoder.decode(b"", final=True)])
         assert text.endswith("end") or b"\x0e" in parts or b"$" in parts
+        whole = answered(b"".join([*parts, b"a\nb\n", b"end"]), f"text/plain; charset={charset}")
+        assert whole.text == text  # nothing is lost of it
 
     @pytest.mark.parametrize("charset", ["hex", "zip", "rot13", "undefined", "unicode_escape"])
     def test_what_is_no_charset_is_not_believed(self, charset: str) -> None:

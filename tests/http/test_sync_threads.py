@@ -97,6 +97,34 @@ def test_a_response_that_is_dropped_gives_its_place_to_the_next_one() -> None:
         assert found == [b"hi"]
 
 
+def test_to_close_one_that_is_being_closed_is_left_to_its_thread() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold_up(_: Interim) -> None:
+        entered.set()
+        go_on.wait(10)
+
+    def ask() -> None:
+        with pytest.raises(ClientClosed):
+            client.get("http://h/", on_interim=hold_up)
+
+    server = ScriptedServer([Step.REQUEST, b"HTTP/1.1 103 E\r\n\r\n", Step.HANG])
+    client = SyncClient(connect=server.connect)
+    threads = [threading.Thread(target=ask), threading.Thread(target=client.close)]
+    threads[0].start()
+    assert entered.wait(10)
+    threads[1].start()
+    while not client._thread._stopped:
+        time.sleep(0.001)
+    called: list[int] = []
+    client._thread.stop(lambda: called.append(threading.get_ident()), wait=False)
+    go_on.set()
+    client.close()
+    for thread in threads:
+        thread.join(10)
+    assert called == []
+
+
 @pytest.mark.parametrize("cycle", [False, True])
 def test_one_that_nobody_closed_is_collected_in_any_thread(*, cycle: bool) -> None:
     server = ScriptedServer([Step.REQUEST, OK, Step.HANG])

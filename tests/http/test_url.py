@@ -54,7 +54,9 @@ def test_a_url_is_taken_apart_as_a_browser_does(
         ("http://[::1/", "is not valid"),
         ("http://example.org/\r\nHost: evil", "line end or NUL"),
         ("http://example.org/\0", "line end or NUL"),
-        ("http://\ud800/", "is not valid"),
+        ("http://\ud800/", "a lone surrogate"),
+        ("http://example.org/\ud83d\ude00", "a lone surrogate"),
+        ("http://[fe80::1%25eth0]/", "host '.fe80::1%25eth0.' has a zone"),
     ],
 )
 def test_says_what_is_wrong(text: str, message: str) -> None:

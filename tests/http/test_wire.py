@@ -240,7 +240,7 @@ NOT_HTTP = {
     b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n": r"b'HTTP/2.0 200 OK'",
     b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n": r"b'RTSP/1.0 200 OK' is not HTTP/1",
     b"ICE/1.0 200 OK\r\n\r\n": r"b'ICE/1.0 200 OK' is not HTTP/1",
-    b"\x15\x03\x01\x00\x02\x02\x16": r"status line b'\\x15\\x03\\x01",
+    b"\x15\x03\x01\x00\x02\x02\x16": r"speaks TLS, .*: b'\\x15\\x03\\x01",
     b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n": r"header line b'no colon here' has no colon",
     b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n": r"header name b'A ' is not a token",
     b"HTTP/1.1 200 OK\r\n folded\r\n\r\n": r"b' folded' continues the line before it",

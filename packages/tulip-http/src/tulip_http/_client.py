@@ -8,7 +8,7 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final, final
 
-from tulip_http._errors import HTTPError, NetworkError, RemoteProtocolError
+from tulip_http._errors import HTTPError, InvalidURL, NetworkError, RemoteProtocolError
 from tulip_http._headers import Headers, HeaderTypes
 from tulip_http._limits import DEFAULT_LIMITS, Limits
 from tulip_http._methods import Methods, RequestOptions, RequestParts
@@ -54,7 +54,7 @@ class Client(Closable, Methods[Coroutine[Response]]):
 
     Args:
         base_url: Put before URLs that have no scheme; "http://h/api" and "/users?all" (or
-            "users?all") make "http://h/api/users?all".
+            "users?all") make "http://h/api/users?all". It has no query of its own: see ``params``.
         headers: Sent with each request, which can replace them.
         params: Added to each request's query.
         timeout: Seconds for each phase and the whole, None for no limit, or a `Timeout`.
@@ -63,6 +63,9 @@ class Client(Closable, Methods[Coroutine[Response]]):
             context of one's own decides for itself.
         connect: Opens connections in another way: a coroutine function from an `Origin` to a
             transport, with TLS on it for https. `tulip_http.testing` has some.
+
+    Raises:
+        InvalidURL: ``base_url`` cannot be put before anything.
 
     A client belongs to the event loop on which it is used; use one per thread. In a forked process
     it begins afresh: it has connections of its own there.
@@ -81,7 +84,7 @@ class Client(Closable, Methods[Coroutine[Response]]):
         tls: TlsTypes = True,
         connect: Connect | None = None,
     ) -> None:
-        self._base_url = None if base_url is None else URL(base_url)
+        self._base_url = _checked_base(base_url)
         self._headers = _merged(_default_headers(), headers)
         self.params: ParamTypes | None = params
         self._usual_timeout = Timeout.of(timeout)
@@ -94,7 +97,7 @@ class Client(Closable, Methods[Coroutine[Response]]):
 
     @base_url.setter
     def base_url(self, base_url: URL | str | None) -> None:
-        self._base_url = None if base_url is None else URL(base_url)
+        self._base_url = _checked_base(base_url)
 
     @property
     def headers(self) -> Headers:
@@ -244,6 +247,21 @@ class ResponseStream:
             self._response.close()
 
 
+def _checked_base(base_url: URL | str | None) -> URL | None:
+    """Return what was given as ``base_url``.
+
+    Raises:
+        InvalidURL: It is no URL, or ends in something that a path cannot follow.
+    """
+    url = None if base_url is None else URL(base_url)
+    if url is not None and (url.query is not None or url.fragment is not None):
+        raise InvalidURL(
+            f"base_url {url.shown!r} ends in a query or fragment, and a path cannot follow: "
+            "what each request has in its query is params"
+        )
+    return url
+
+
 def _merged(base: Headers, headers: HeaderTypes | None) -> Headers:
     merged = base.copy()
     if headers is not None:
@@ -252,4 +270,13 @@ def _merged(base: Headers, headers: HeaderTypes | None) -> Headers:
             merged.pop(name, None)
         for field, value in given.raw:
             merged.add(field, value)
+        if given.has(b"range") and not given.has(b"accept-encoding"):
+            _ask_for_no_coding(merged)
     return merged
+
+
+def _ask_for_no_coding(headers: Headers) -> None:
+    # A range of what is encoded cannot be decoded, nor be put after what was. (WHATWG Fetch, "HTTP-
+    # network-or-cache fetch", asks the same.) Who asks for a coding may know better.
+    if headers.get("accept-encoding") == accepted_codings():
+        headers["Accept-Encoding"] = "identity"

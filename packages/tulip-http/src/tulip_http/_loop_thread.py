@@ -86,7 +86,7 @@ class LoopThread:
         with self._lock:
             stopped, self._stopped = self._stopped, True
             thread = self._thread
-        if thread is None or stopped:
+        if thread is None:
             close()
             return
 
@@ -95,7 +95,8 @@ class LoopThread:
             if self._main is not None:
                 self._main.unblock()
 
-        self._loop.call_soon_threadsafe(end)
+        if not stopped:
+            self._loop.call_soon_threadsafe(end)
         if wait and thread is not threading.current_thread():
             thread.join()
 

@@ -11,7 +11,7 @@ from tulip_http._headers import Headers
 from tulip_http._info import ConnectionInfo, Timings
 from tulip_http._typing import override
 from tulip_http.bodies._pieces import Pieces
-from tulip_http.bodies._text import charset_of, lines_of
+from tulip_http.bodies._text import charset_of, lines_of, text_of
 from tulip_net import Closable, Coroutine, Transport
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Response(Closable):
         Raises:
             ResponseNotRead: As for `content`.
         """
-        return self.content.decode(self.encoding, "replace")
+        return text_of(self.content, self.encoding)
 
     def json(self, **options: Any) -> Any:
         """Return the body's JSON value.

@@ -267,6 +267,8 @@ def _unsupported(scheme: str, text: str) -> UnsupportedProtocol:
 
 def _reason(text: str) -> str:
     """Say what is wrong with a text that the rules refuse; `ada_url` only says that it is."""
+    if not _is_unicode(text):
+        return f"a lone surrogate, which is not valid in URL {text!r}"
     parts = re.match(r"\s*(?:([A-Za-z][A-Za-z0-9+.-]*):)?(/*)([^/?#]*)", text)
     assert parts is not None, "every part is optional"
     scheme, slashes, authority = parts.groups()
@@ -279,7 +281,17 @@ def _reason(text: str) -> str:
         return f"port {port!r} is not a number in URL {text!r}"
     if port and int(port) > 65535:
         return f"port {port} is out of range (0 to 65535) in URL {text!r}"
+    if host.startswith("[") and "%" in host:
+        return f"host {host!r} has a zone, which is not valid in URL {text!r}"
     return f"host {host!r} is not valid in URL {text!r}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _split_port(authority: str) -> tuple[str, str]:

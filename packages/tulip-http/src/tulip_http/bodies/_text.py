@@ -69,6 +69,15 @@ def lines_of(content: bytes, encoding: str) -> Iterator[str]:
     yield from splitter.lines
 
 
+def text_of(content: bytes, encoding: str) -> str:
+    """Return a body that is here as text; what is no text in ``encoding`` becomes U+FFFD."""
+    if "2022" not in encoding:
+        return content.decode(encoding, "replace")
+    # Of an escape sequence that has no end Python makes one U+FFFD, with all that follows.
+    decoder = text_decoder(encoding)
+    return decoder.decode(content) + decoder.decode(b"", final=True)
+
+
 def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
     """Return a decoder for text that comes in pieces."""
     name = codecs.lookup(encoding).name

@@ -69,8 +69,7 @@ class Fetch:
     @coroutine
     def _save(self, response: Response, options: Options, board: Board) -> Gen[None]:
         with _sink(options.output) as write:
-            length = response.headers.get("content-length", "")
-            meter = board.meter(self.url, int(length) if length.isdecimal() else None)
+            meter = board.meter(self.url, _length(response))
             try:
                 while chunk := (yield from response.read_chunk()):
                     self._size += len(chunk)
@@ -86,6 +85,14 @@ class Fetch:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         text = text.encode(encoding, "replace").decode(encoding)
         self.line = f"{seconds:8.3f} s  {text}"
+
+
+def _length(response: Response) -> int | None:
+    """Return how many bytes will be counted: decoded ones, of which nobody knows the number."""
+    if "content-encoding" in response.headers:
+        return None
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
 
 
 class _Writer:

@@ -76,6 +76,7 @@ def _work(waiting: Iterator[Fetch], client: Client, options: Options, board: Boa
     for fetch in waiting:
         yield from fetch.run(client, options, board)
         if options.output == "-":
-            print(fetch.line, file=sys.stderr, flush=True)
+            if sys.stderr is not None:  # closed before we began: print() would take stdout instead
+                print(fetch.line, file=sys.stderr, flush=True)
         else:
             board.line(fetch.line)

@@ -36,7 +36,8 @@ class Board(Protocol):
 
 def make_board(*, bars: bool) -> Board:
     """Return a board with bars, if they are wanted and possible."""
-    if bars and sys.stderr.isatty():
+    # Where standard error was closed before we began, Python has none.
+    if bars and sys.stderr is not None and sys.stderr.isatty():
         try:
             return _Bars(importlib.import_module("tqdm").tqdm)
         except ImportError:

@@ -32,7 +32,9 @@ class Recording:
     """
 
     def __init__(self, exchanges: Iterable[tuple[str, URL | str, Answer]] = ()) -> None:
-        self._exchanges = [(method, str(URL(url)), answer) for method, url, answer in exchanges]
+        self._exchanges = [
+            (method, _as_asked(URL(url)), answer) for method, url, answer in exchanges
+        ]
         self._left: dict[tuple[str, str], deque[Answer]] = {}
         self._server = MockServer(self._answer)
 
@@ -41,7 +43,7 @@ class Recording:
         dropped = {"content-encoding", "connection", "keep-alive"}
         fields = [pair for pair in response.headers.multi_items() if pair[0].lower() not in dropped]
         answer = Answer(response.status_code, response.content, fields)
-        self._exchanges.append((response.request.method, str(response.url), answer))
+        self._exchanges.append((response.request.method, _as_asked(response.url), answer))
 
     def save(self, path: Path | str) -> None:
         """Write all to a file, as JSON."""
@@ -87,7 +89,12 @@ class Recording:
         return self._server.connect(origin)
 
     def _answer(self, request: Request) -> Answer:
-        answers = self._left.get((request.method, str(request.url)))
+        answers = self._left.get((request.method, _as_asked(request.url)))
         if not answers:
             raise LookupError(f"nothing was recorded for {request.method} {request.url}")
         return answers.popleft() if len(answers) > 1 else answers[0]
+
+
+def _as_asked(url: URL) -> str:
+    """Return what a server sees of a URL: no fragment, and no password, which no file must have."""
+    return f"{url.scheme}://{url.netloc}{url.target}"

@@ -12,6 +12,9 @@ from typing import Final
 _SHOWN: Final = 120  # bytes of a value that fit a line of a log
 _STATUS_LINE: Final = rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?"
 
+# RFC 8446 section 5.1: an alert or a handshake, of any version.
+_TLS: Final = rb"[\x15\x16]\x03[\x00-\x04]"
+
 
 def explain(head: bytes, reason: str) -> str:
     """Return a message that names the offending line.
@@ -23,6 +26,8 @@ def explain(head: bytes, reason: str) -> str:
     if not head:
         return f"the response body is not valid: {reason}"
     lines = re.split(rb"\r?\n", head.lstrip(b"\r\n"))
+    if re.match(_TLS, head):
+        return f"the server speaks TLS, so that its URL begins with https: {_shown(head)} came"
     if not re.fullmatch(_STATUS_LINE, lines[0]):
         return f"the status line {_shown(lines[0])} is not HTTP/1: {reason}"
     fields = lines[1 : lines.index(b"", 1)] if b"" in lines[1:] else lines[1:]

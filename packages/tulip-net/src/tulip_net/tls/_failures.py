@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tulip_net._errors import BrokenError, CertificateError, TlsError, TruncatedError
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["is_end", "is_truncation", "translate", "wants_input"]
+
+_NO_RECORD: Final = "wrong version number"
 
 # `ssl` takes 7 ms to import, and who raises its errors has done so.
 
@@ -57,4 +59,6 @@ def translate(error: OSError, doing: str, whom: object, host: str | None) -> Bro
 
 def _reason(error: ssl.SSLError) -> str:
     # "SSLV3_ALERT_HANDSHAKE_FAILURE" says more than the library's sentence around it.
-    return error.reason.lower().replace("_", " ") if error.reason else str(error)
+    reason = error.reason.lower().replace("_", " ") if error.reason else str(error)
+    # No version is wrong then: what came is not a TLS record at all.
+    return f"{reason} (the peer does not speak TLS)" if reason == _NO_RECORD else reason
