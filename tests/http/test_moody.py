@@ -236,7 +236,7 @@ def check(number: int, response: Response, body: bytes) -> None:
     assert body_of(number, len(body) + 8).startswith(body), "the body of another answer"
 
 
-@every_seed(8)
+@every_seed(12)
 @pytest.mark.parametrize("order", ["usual order", "random order"])
 @pytest.mark.parametrize("closes", [False, True], ids=["to the end", "closed meanwhile"])
 def test_everybody_gets_an_answer_or_an_error(seed: int, order: str, closes: bool) -> None:
