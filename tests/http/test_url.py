@@ -144,7 +144,7 @@ def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
 # What is encoded, or means something elsewhere than it stands.
 _MORE_PIECES = [
     *_PIECES,
-    *("%00", "%ff", "%C3%28", "\u3002", "\u00ad", "😀", '"', "<", "`", "&", ";", "+"),
+    *("%00", "%ff", "%3A", "%2F", "%40", "%C3%28", "\u3002", "\u00ad", "😀", '"', "<", "`", "&", ";", "+"),
 ]
 
 
@@ -156,7 +156,7 @@ _MORE_PIECES = [
 @settings(max_examples=int(os.environ.get("TULIP_FUZZ", "300")), deadline=None)
 def test_a_url_is_its_own_text(rest: str, reference: str) -> None:
     """Also one that was joined, and one whose query was replaced: read again, it is the same."""
-    for text in (f"http://{rest}", f"https://u:p@h{rest}", f"http://[::1]:8/{rest}"):
+    for text in (f"http://{rest}", f"https://{rest}@h", f"http://[::1]:8/{rest}"):
         with suppress(InvalidURL, UnsupportedProtocol):
             url = URL(text)
             check_is_its_own_text(url)
