@@ -144,7 +144,8 @@ def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
 # What is encoded, or means something elsewhere than it stands.
 _MORE_PIECES = [
     *_PIECES,
-    *("%00", "%ff", "%3A", "%2F", "%40", "%C3%28", "\u3002", "\u00ad", "😀", '"', "<", "`", "&", ";", "+"),
+    *("%00", "%ff", "%3A", "%2F", "%40", "%C3%28", "\u3002", "\u00ad", "😀"),
+    *('"', "<", "`", "&", ";", "+"),
 ]
 
 
