@@ -6,15 +6,14 @@ same faults again. ``TULIP_SEEDS=2,3,4`` in the environment tries others. (Reset
 matter: see `test_resets`.)
 """
 
-import os
-
 import pytest
 
 from tests.http.bad_line import BadLine
+from tests.seeds import seeds
 from tulip_http import _pool
 from tulip_http._opening import open_transport
 
-SEEDS = [int(seed) for seed in os.environ.get("TULIP_SEEDS", "1").split(",")]
+SEEDS = seeds(1)
 
 OVER_BAD_LINES = {
     "test_bad_input",

@@ -5,16 +5,16 @@ be, a hang, or a place in the pool that is lost. ``TULIP_SEEDS`` in the environm
 each seed is in the name of its test, and repeats it.
 """
 
-import os
 import pickle
 
 import pytest
 
 from tests.http.storm import Outcome, Storm
+from tests.seeds import seeds
 from tulip_http import HTTPError, NetworkError, RemoteProtocolError, run
 from tulip_sched.testing import virtual_time
 
-SEEDS = [int(seed) for seed in os.environ.get("TULIP_SEEDS", "1,2,3,4,5,6,7,8").split(",")]
+SEEDS = seeds(8)
 
 ROUNDS = 3
 

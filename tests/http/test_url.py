@@ -1,13 +1,15 @@
 """URLs: the WHATWG rules, and that our fast way never disagrees with them."""
 
+import os
 import pickle
 import re
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.http.corpora import url_cases
@@ -141,6 +143,41 @@ def test_the_fast_way_agrees_with_the_rules(rest: str) -> None:
         found = URL(text)
         for part in ("origin", "path", "query", "fragment", "username", "password", "netloc"):
             assert getattr(found, part) == getattr(expected, part), (text, part)
+
+
+# What is encoded, or means something elsewhere than it stands.
+_MORE_PIECES = [
+    *_PIECES,
+    *("%00", "%ff", "%3A", "%2F", "%40", "%C3%28", "\u3002", "\u00ad", "😀"),
+    *('"', "<", "`", "&", ";", "+"),
+]
+
+
+@pytest.mark.slow
+@given(
+    st.lists(st.sampled_from(_MORE_PIECES), max_size=8).map("".join),
+    st.lists(st.sampled_from(_MORE_PIECES), max_size=4).map("".join),
+)
+@settings(max_examples=int(os.environ.get("TULIP_FUZZ", "300")), deadline=None)
+def test_a_url_is_its_own_text(rest: str, reference: str) -> None:
+    """Also one that was joined, and one whose query was replaced: read again, it is the same."""
+    for text in (f"http://{rest}", f"https://{rest}@h", f"http://[::1]:8/{rest}"):
+        with suppress(InvalidURL, UnsupportedProtocol):
+            url = URL(text)
+            check_is_its_own_text(url)
+            check_is_its_own_text(url.join(reference))
+
+
+def check_is_its_own_text(url: URL) -> None:
+    again = URL(str(url))
+    assert again == url
+    for part in ("origin", "path", "query", "fragment", "username", "password", "netloc"):
+        assert getattr(again, part) == getattr(url, part), (str(url), part)
+    assert (url.target + url.netloc).isascii()
+    assert not re.search(r"[\x00-\x20\x7f]", url.target + url.netloc), "it would end the line"
+    for query in ("a=b", "", None):
+        other = url.with_query(query)
+        assert (other.query, other.path, other.origin) == (query, url.path, url.origin)
 
 
 def test_web_platform_cases() -> None:

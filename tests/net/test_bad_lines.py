@@ -4,13 +4,13 @@ The seed is in the name of the test, and repeats it: all is in memory and in vir
 ``TULIP_SEEDS=7,8,9`` in the environment tries others. (Over http there is more of this.)
 """
 
-import os
 import random
 from collections.abc import Callable
 
 import pytest
 
 from tests.opponents.certificates import Certificates
+from tests.seeds import seeds
 from tulip_net import (
     BrokenError,
     BufferedReader,
@@ -35,7 +35,7 @@ from tulip_net import (
 from tulip_net.testing import FaultyTransport, memory_pair
 from tulip_sched.testing import virtual_time
 
-SEEDS = [int(seed) for seed in os.environ.get("TULIP_SEEDS", "1,2,3,4,5,6,7,8").split(",")]
+SEEDS = seeds(8)
 RESETS = {"whole": 0.0, "breaking": 0.02}
 
 every_seed = pytest.mark.parametrize("seed", SEEDS)

@@ -2,6 +2,7 @@
 
 Whatever happened before, a registration made since its number was opened is returned exactly when
 poll(), asked by number, finds it ready. The history that breaks this is printed, shortened.
+``TULIP_FUZZ=10000`` tries that many, other ones each time.
 """
 
 import os
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from tests.poll.facilities import Facility, facilities
 from tests.poll.numbers import Numbers
 from tulip_poll import Handle, Pollster
+
+MORE = os.environ.get("TULIP_FUZZ")
 
 # Numbers so high that nothing else gets them by itself.
 FIRST, PLACES = 500, 2
@@ -176,9 +179,10 @@ class World:
     "facility", [each for each in facilities() if each.name != "libkqueue"], ids=lambda it: it.name
 )
 @settings(
-    max_examples=150,
+    max_examples=int(MORE or 150),
     deadline=None,
-    derandomize=True,
+    derandomize=MORE is None,
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=HISTORIES)

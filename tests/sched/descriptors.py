@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tests.sched.sockets import drain, fill, readable, writable
 from tulip_sched import (
     BusyError,
+    CancelScope,
     ClosedError,
     Coroutine,
     Gen,
@@ -109,6 +110,17 @@ def _read_a_while(world: World, one: int, two: int) -> Gen[None]:
 
 
 @coroutine
+def _read_and_cancel(world: World, one: int, two: int) -> Gen[None]:
+    """Be woken, and wait again at once, in a scope that is cancelled by then."""
+    end = world.ends.end(one)
+    with CancelScope() as scope, world.open(scope), suppress(BusyError, ClosedError):
+        for _ in range(2):
+            if end.fileno() >= 0:
+                yield from world.ends.wait(end, two, to_read=True)
+                scope.cancel()
+
+
+@coroutine
 def _write_a_while(world: World, one: int, two: int) -> Gen[None]:
     with move_on_after(two):
         yield from _wait(world, one, two // 2, to_read=False)
@@ -150,6 +162,7 @@ def _reopen(world: World, one: int, two: int) -> Gen[None]:
 DESCRIPTORS: dict[str, Callable[..., Coroutine[None]]] = {
     "read": _read,
     "read a while": _read_a_while,
+    "read and cancel": _read_and_cancel,
     "write": _write,
     "write a while": _write_a_while,
     "send": _send,
