@@ -245,3 +245,27 @@ go.set()
 thread.join()
 """
     assert output(program) == "0\n"
+
+
+@pytest.mark.parametrize("way", ["pidfd", "thread"])
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_process_that_is_closed_in_a_child_is_the_parent_s_to_end(
+    way: str, *, waiting: bool
+) -> None:
+    program = f"""
+if "{way}" == "thread" and hasattr(os, "pidfd_open"):
+    del os.pidfd_open
+async def main():
+    with await open_process(["cat"], stdin=-1, stdout=-1) as process:
+        if {waiting}:
+            task = create_task(process.wait())
+            await sleep(0.01)
+        print(in_a_child(process.close))
+        await process.stdin.send(b"alive\\n")
+        with fail_after(5):
+            print(await BufferedReader(process.stdout).readline())
+            await process.aclose()
+        print(process.returncode)
+run(main())
+"""
+    assert output(program) == "0\nb'alive\\n'\n0\n"

@@ -45,10 +45,20 @@ class Process(Closable):
     warns (`ResourceWarning`, by `subprocess.Popen`) when it is dropped, and runs on.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_pipes", "_popen", "_reaping", "_waiting", "_watch")
+    __slots__ = (
+        "__weakref__",
+        "_ended",
+        "_parent",
+        "_pipes",
+        "_popen",
+        "_reaping",
+        "_waiting",
+        "_watch",
+    )
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
+        self._parent = os.getpid()
         self._ended = Event()
         self._watch: Handle | None = None
         self._waiting = 0
@@ -57,10 +67,9 @@ class Process(Closable):
         try:
             if popen.stdin is not None:
                 self._pipes["stdin"] = PipeTransport(send=popen.stdin)
-            if popen.stdout is not None:
-                self._pipes["stdout"] = PipeTransport(popen.stdout)
-            if popen.stderr is not None:
-                self._pipes["stderr"] = PipeTransport(popen.stderr)
+            for name, output in (("stdout", popen.stdout), ("stderr", popen.stderr)):
+                if output is not None:
+                    self._pipes[name] = PipeTransport(output)
         except BaseException:
             self._close_pipes()
             raise
@@ -133,8 +142,7 @@ class Process(Closable):
 
         Source: pidfd_open(2); where there is none, a thread in waitpid().
         """
-        code = self.returncode
-        if code is not None:
+        if (code := self.returncode) is not None:
             return code
         self._waiting += 1
         try:
@@ -169,13 +177,15 @@ class Process(Closable):
         """Close the pipes, and kill it if it still runs. Idempotent.
 
         Never waits, inside of a run: the end of a killed process is then awaited by a task of its
-        own, and by the end of the run.
+        own, and by the end of the run. In a process that was forked since, it kills nothing: the
+        child is the parent's.
 
         Raises:
             PermissionError: It runs as another user; it runs on.
         """
         self._close_pipes()
-        if self._reaping or self.returncode is not None:
+        # Popen tells a forked process that it has ended, unless a thread waited then.
+        if self._reaping or self._parent != os.getpid() or self.returncode is not None:
             return
         self.kill()
         self._reaping = True
@@ -223,12 +233,10 @@ class Process(Closable):
         self._ended.set()
 
     def _pipe(self, name: str) -> PipeTransport:
-        try:
-            return self._pipes[name]
-        except KeyError:
-            raise ValueError(
-                f"{self!r} has no pipe there: open_process(..., {name}=subprocess.PIPE) makes one"
-            ) from None
+        if name not in self._pipes:
+            how = f"open_process(..., {name}=subprocess.PIPE) makes one"
+            raise ValueError(f"{self!r} has no pipe there: {how}")
+        return self._pipes[name]
 
     def _close_pipes(self) -> None:
         for pipe in self._pipes.values():
