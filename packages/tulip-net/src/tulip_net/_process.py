@@ -177,8 +177,7 @@ class Process(Closable):
         """Close the pipes, and kill it if it still runs. Idempotent.
 
         Never waits, inside of a run: the end of a killed process is then awaited by a task of its
-        own, and by the end of the run. In a process that was forked since, it kills nothing: the
-        child is the parent's.
+        own, and by the run's end. In a process forked since it kills nothing: that is its parent's.
 
         Raises:
             PermissionError: It runs as another user; it runs on.
