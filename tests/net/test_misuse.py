@@ -17,7 +17,7 @@ async def handler(transport: Transport) -> None:
 
 def test_a_port_where_the_host_belongs() -> None:
     port: Any = 8080
-    with pytest.raises(TypeError, match="host must be a str, got 8080"):
+    with pytest.raises(TypeError, match="host must be a str, or a sequence of them, got 8080"):
         run(listen(port))
 
 

@@ -63,6 +63,30 @@ def test_a_server_says_that_it_pauses_and_goes_on_when_it_can() -> None:
 
 
 @pytest.mark.slow
+def test_a_handler_that_can_open_no_file_is_reported_with_its_traceback() -> None:
+    """From Python 3.13 on what prints tracebacks imports another module when it has to."""
+    told = outcome("""
+        async def read(transport):
+            use_up_descriptors()
+            open(os.devnull)
+
+        async def main():
+            listener = await listen("127.0.0.1")
+            server = create_task(serve(read, listener))
+            with socket.create_connection(("127.0.0.1", listener.port)):
+                await sleep(0.01)
+            have_descriptors()
+            listener.close()
+            await server
+
+        run(main())
+    """)
+    assert told.startswith("the handler of ")
+    assert ", in read" in told
+    assert told.endswith("OSError: [Errno 24] Too many open files: '/dev/null'\n")
+
+
+@pytest.mark.slow
 def test_connecting_fails_as_the_worlds_failure() -> None:
     told = outcome("""
         async def main():

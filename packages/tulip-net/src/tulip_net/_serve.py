@@ -177,6 +177,9 @@ class _Server:
             else:
                 yield from transport.aclose()
         except Exception as error:  # noqa: BLE001 - the handler's; all of it is logged
+            # First: where descriptors have run out, Python needs this one to print a traceback.
+            transport.close()
+            ended = True
             _log(transport, error)
         finally:
             if not ended:
