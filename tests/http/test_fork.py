@@ -39,7 +39,8 @@ def serve_for_ever(listener, context):
                 head, _, data = data.partition(b"\\r\\n\\r\\n")
                 path = head.split()[1].decode()
                 text = " ".join(ended) if path == "/ended" else f"{number} {path}"
-                sock.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Length: {len(text)}\\r\\n\\r\\n".encode())
+                head = f"HTTP/1.1 200 OK\\r\\nContent-Length: {len(text)}\\r\\n\\r\\n"
+                sock.sendall(head.encode())
                 time.sleep(0.0005)
                 sock.sendall(text.encode())
         except OSError:
@@ -279,7 +280,7 @@ client.close()
 
 
 def test_clients_of_other_threads_say_nothing_in_a_child() -> None:
-    """Not one that only its thread has, which Python collects before anybody is told of the fork."""
+    """Not one that only its thread has, which is collected before anybody is told of the fork."""
     program = """
 own = threading.local()
 ready, go = threading.Event(), threading.Event()
@@ -288,21 +289,21 @@ def other():
     own.client.get(url)
     ready.set()
     go.wait()
-    print(own.client.get(url + "/last").text)
+    sys.stdout.write(own.client.get(url + "/last").text + "\\n")
     own.client.close()
 async def in_a_run():
     async with Client() as client:
         await client.get(url)
         ready_too.set()
         await call_in_thread(go.wait)
-        print((await client.get(url + "/last")).text)
+        sys.stdout.write((await client.get(url + "/last")).text + "\\n")
 ready_too = threading.Event()
 threads = [threading.Thread(target=other), threading.Thread(target=run, args=[in_a_run()])]
 threads[0].start()
 ready.wait()
 threads[1].start()
 ready_too.wait()
-print(in_a_child(gc.collect and (lambda: gc.collect() and 0)))
+print(in_a_child(lambda: gc.collect() and 0))
 go.set()
 for thread in threads:
     thread.join()
@@ -315,6 +316,7 @@ for thread in threads:
 def test_a_child_asks_while_calls_are_under_way_in_threads_of_the_parent() -> None:
     program = f"""{ASK_OFTEN}
 client = SyncClient(timeout=10)
+client.get(url)  # what is imported late is: CPython has no remedy for a fork in an import's midst
 stop = False
 def ask_on():
     while not stop:

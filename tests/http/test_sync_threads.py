@@ -1,13 +1,11 @@
 """What happens between the threads of a `SyncClient`: its loop's, and those that call it."""
 
 import gc
-import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 
 import pytest
 
@@ -177,37 +175,3 @@ def test_to_close_a_response_after_its_client_is_no_error() -> None:
         response = client.stream("GET", "http://h/")
     response.close()
     assert response.is_closed
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork()")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_process_is_told_that_the_thread_stayed_behind() -> None:
-    with SyncClient(connect=MockServer(echo).connect) as client:
-        assert client.get("http://h/").status_code == 200
-
-        def child(pipe: Connection) -> None:
-            pipe.send(message_of(lambda: client.get("http://h/")))
-            client.close()
-            pipe.send(message_of(lambda: client.get("http://h/")))
-
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
-        process.start()
-        try:
-            for _ in range(2):
-                assert ours.poll(5)
-                assert "was used before the fork" in ours.recv()
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
-            theirs.close()
-        assert client.get("http://h/").status_code == 200
-
-
-def message_of(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except (RuntimeError, ClientClosed) as error:
-        return str(error)
-    return "no error"

@@ -289,6 +289,56 @@ asyncio.run(run_in_asyncio(main()))
     assert output(program) == "1\n"
 
 
+def test_a_process_forked_by_asyncio_beside_tulip_hosts_it_in_one_of_its_own() -> None:
+    """The loop inside does not run at the time, and yet it is part of a run."""
+    program = """
+import asyncio
+async def give_one():
+    await sleep(0.001)
+    return 1
+
+async def main():
+    async with hosted_by_asyncio():
+        task = create_task(sleep(0.01))
+        await asyncio.sleep(0)
+        print(in_a_child(lambda: asyncio.run(run_in_asyncio(give_one()))), flush=True)
+        print(in_a_child(lambda: run(give_one())), flush=True)
+        await run_in_asyncio(give_one())
+        while not task.done():
+            await asyncio.sleep(0.001)
+asyncio.run(main())
+"""
+    assert output(program) == "1\n1\n"
+
+
+def test_programs_that_are_started_in_a_run_disturb_nothing() -> None:
+    """With a function of ours in between, Python forks, and what is told of forks is called."""
+    program = """
+import subprocess
+near, far = socket.socketpair()
+
+async def main():
+    waiting = create_task(wait())
+    await sleep(0)
+    for options in {}, {"preexec_fn": os.getpid}, {"close_fds": False}:
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True, **options)
+    done = os.posix_spawn(sys.executable, [sys.executable, "-S", "-c", ""], os.environ)
+    print(os.waitstatus_to_exitcode(os.waitpid(done, 0)[1]))
+    await call_in_thread(time.sleep, 0)
+    far.send(b"x")
+    await waiting
+    return 5
+
+async def wait():
+    await block_r(near)
+    print(near.recv(9))
+print(run(main()))
+near.close()
+far.close()
+"""
+    assert output(program) == "0\nb'x'\n5\n"
+
+
 def test_a_worker_is_terminated_though_the_run_handles_that_signal() -> None:
     """A worker that was forked has the handler for SIGTERM, but nobody who would call it."""
     program = """

@@ -191,7 +191,7 @@ class Deadlines:
     def error(self, what: str) -> HTTPError:
         """Return the error for a time that was up."""
         if self._left:
-            return ClientClosed(f"{what}: the answer is the parent's, which has forked this process")
+            return ClientClosed(f"{what}: the answer is the parent's, who forked this process")
         now = self._loop.time()
         slow = self._pace if self._pace is not None and self._pace.over(now) else None
         return timeout_error(

@@ -2,9 +2,9 @@
 
 A connection is one for both processes, though each has a descriptor of it, and TLS has its state in
 the memory of each: were both to use it, answers would go to the wrong one, and records make no
-sense. So what a pool has is forgotten in the child before its first line is run. The descriptors are
-closed there, as the server would not see the end of a connection while any process has one; nothing
-is sent. Answers that are still coming are the parent's; and its threads are not there.
+sense. So what a pool has is forgotten in the child before its first line is run. The descriptors
+are closed there, as the server would not see the end of a connection while any process has one;
+nothing is sent. Answers that are still coming are the parent's, and its threads are not there.
 
 Source: fork(2); CPython's documentation of `os.register_at_fork`.
 """
@@ -24,6 +24,8 @@ class Inherited(Protocol):
         ...
 
 
+_process = os.getpid()
+
 _living: set[ref[Inherited]] = set()
 
 
@@ -32,7 +34,17 @@ def heed_forks(thing: Inherited) -> None:
     _living.add(ref(thing, _living.discard))
 
 
+def being_forked() -> bool:
+    """Whether this is a forked process in which nobody has been told of it yet.
+
+    Python collects what other threads had for themselves (`threading.local`) before it tells.
+    """
+    return os.getpid() != _process
+
+
 def _begin_anew() -> None:
+    global _process  # noqa: PLW0603 - the one place where it changes
+    _process = os.getpid()
     for each in list(_living):
         thing = each()
         if thing is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from tulip_http._errors import ClientClosed
-from tulip_http._forked import heed_forks
+from tulip_http._forked import being_forked, heed_forks
 from tulip_net import (
     Coroutine,
     Gen,
@@ -37,7 +36,6 @@ class LoopThread:
         self._main: Task[Any] | None = None
         self._stopped = False
         self._ident = 0
-        self._process: int | None = None  # the thread's
         heed_forks(self)
 
     def call(self, make: Callable[[], Coroutine[T]]) -> T:
@@ -81,8 +79,8 @@ class LoopThread:
 
     def stop(self, close: Callable[[], object], *, wait: bool = True) -> None:
         """Call ``close`` in that thread, and end it; calls under way get `ClientClosed`."""
-        if self._process not in {None, os.getpid()}:
-            return  # collected in a forked process before `begin_anew`: it is not even closed here
+        if being_forked():
+            return  # it was collected, with its connections
         with self._lock:
             stopped, self._stopped = self._stopped, True
             thread = self._thread
@@ -103,13 +101,12 @@ class LoopThread:
     def begin_anew(self) -> None:
         """Have no thread in a forked process, where it is not; it may have had the lock."""
         self._lock = threading.Lock()
-        self._thread = self._loop = self._main = self._process = None
+        self._thread = self._loop = self._main = None
         self._ident = 0
 
     def _start(self) -> None:
         if self._thread is not None:
             return
-        self._process = os.getpid()
         ready = threading.Event()
         self._thread = threading.Thread(
             target=lambda: run(self._wait(ready)), name="tulip-http", daemon=True

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, final
 from tulip_http._alarm import call_in_loop
 from tulip_http._connection import Connection
 from tulip_http._errors import ClientClosed, ConnectTimeout, PoolTimeout, TotalTimeout
-from tulip_http._forked import heed_forks
+from tulip_http._forked import being_forked, heed_forks
 from tulip_http._info import Stats
 from tulip_http._line import Line, Waiter
 from tulip_http._opening import open_transport
@@ -237,8 +237,6 @@ class Pool:
             self._begin_afresh()
         self._loop = loop
 
-    # Counting.
-
     def _may_open(self, origin: Origin) -> bool:
         most, most_here = self._limits.max_connections, self._limits.max_per_host
         if most_here is not None and self._open.get(origin, 0) >= most_here:
@@ -265,8 +263,6 @@ class Pool:
         connection.close()
         self._count(connection.origin, -1)
         self._serve_waiters()
-
-    # Keeping.
 
     def _keep(self, connection: Connection) -> None:
         if len(self._resting) >= self._max_idle and not self._give_up_oldest_idle():
@@ -312,8 +308,6 @@ class Pool:
 
         assert self._loop is not None
         self._sweeper = self._loop.call_at(when, sweep)
-
-    # Waiting.
 
     @coroutine
     def _wait(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection | None]:
@@ -362,8 +356,6 @@ class Pool:
         assert self._line is not None
         self._line.grant(waiter, connection)
 
-    # Opening.
-
     @coroutine
     def _connect(self, origin: Origin, timeout: Timeout, ends: float) -> Gen[Connection]:
         seconds, late = self._time_for(timeout.connect, ends, ConnectTimeout)
@@ -399,5 +391,7 @@ class Pool:
 
     def __del__(self) -> None:
         """Close what a client that was never closed has left."""
-        if self._loop is not None and (self._sweeper or self._line or self._connections):
+        if being_forked():
+            self.begin_anew()
+        elif self._loop is not None and (self._sweeper or self._line or self._connections):
             call_in_loop(self._loop, self.close)

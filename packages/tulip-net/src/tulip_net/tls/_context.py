@@ -32,6 +32,7 @@ CA_FILES: Final = (
 
 The same list as truststore's, which does not offer it."""
 
+
 class _Process:
     """What two threads of this process must not both do; a forked one has none of the threads."""
 
