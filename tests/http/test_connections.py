@@ -97,12 +97,13 @@ class TestExpect:
 
     def test_a_server_that_does_not_know_it_gets_the_body_after_a_second(self) -> None:
         async def main() -> None:
-            server = MockServer(lambda request: Answer(body=request.content or b""))
+            body = b"body\r\n\r\n"  # which ends as a head does, so that the script can wait for it
+            server = ScriptedServer([REQUEST, REQUEST, OK])
             with on(server) as client:
                 response = await client.post(
-                    "http://h/", content=b"body", headers={"Expect": "100-continue"}
+                    "http://h/", content=body, headers={"Expect": "100-continue"}
                 )
-                assert response.content == b"body"
+                assert server.received[0].endswith(b"\r\n\r\n" + body)
                 assert response.timings.total == pytest.approx(1.0)
 
         with virtual_time():
@@ -689,6 +690,40 @@ class TestTools:
             with pytest.raises(TimeoutError):
                 await client.get("http://h/", timeout=1)
             await sleep(10)
+
+    @pytest.mark.parametrize("method", ["FOO", "PROPFIND", "CONNECT", "GET"])
+    @in_loop
+    async def test_a_mock_gets_any_method(self, method: str) -> None:
+        server = MockServer(lambda request: Answer(403, request.method.encode()))
+        with on(server) as client:
+            target = "other:1" if method == "CONNECT" else None
+            for _ in range(2):
+                response = await client.request(method, "http://h/", target=target)
+                assert response.text == method
+        assert [request.method for request in server.requests] == [method] * 2
+
+    @in_loop
+    async def test_a_mock_does_not_switch_to_another_protocol(self) -> None:
+        server = MockServer(lambda request: Answer(426, request.headers["upgrade"].encode()))
+        with on(server) as client:
+            headers = {"Connection": "upgrade", "Upgrade": "echo"}
+            for _ in range(2):
+                assert (await client.get("http://h/", headers=headers)).text == "echo"
+
+    @pytest.mark.parametrize("size", [1, 200_000])
+    @in_virtual_time
+    async def test_a_mock_says_that_the_body_may_come(self, size: int) -> None:
+        server = MockServer(lambda request: Answer(body=request.content or b""))
+        seen: list[Interim] = []
+        with on(server) as client:
+            headers = {"Expect": "100-continue"}
+            for _ in range(2):
+                response = await client.post(
+                    "http://h/", content=bytes(size), headers=headers, on_interim=seen.append
+                )
+                assert response.content == bytes(size)
+                assert response.timings.total < 0.5
+        assert [interim.status_code for interim in seen] == [100, 100]
 
     @in_loop
     async def test_a_recording(self, tmp_path: Path) -> None:

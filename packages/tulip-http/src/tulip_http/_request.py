@@ -156,9 +156,12 @@ class Request:
             raise TypeError("a request has one body: files and data, content, or json")
         from tulip_http.bodies._multipart import Multipart
 
-        form = Multipart(data, files)
+        given = self.headers.get("content-type", "")
+        form = Multipart(data, files, given)
         self.stream = BodyStream(form)
         self.stream.length = form.length
+        if form.media_type != given and given.lower().startswith("multipart/"):
+            self.headers["Content-Type"] = form.media_type
         return form.media_type.encode()
 
     def _announce_trailers(self, trailers: TrailerTypes) -> None:

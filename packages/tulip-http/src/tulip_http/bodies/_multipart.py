@@ -6,9 +6,11 @@ Source: RFC 7578; WHATWG HTML, "multipart form data", for how names are escaped.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+from tulip_http._errors import LocalProtocolError
 from tulip_http.bodies._encode import encoded, flat_pairs
 from tulip_http.bodies._stream import BodyStream, Readable
 
@@ -26,6 +28,9 @@ FileTypes: TypeAlias = (
 FilesTypes: TypeAlias = Mapping[str, FileTypes] | Iterable[tuple[str, FileTypes]]
 """What is accepted as ``files``: the name of the form's field, and the file."""
 
+_BOUNDARY: Final = r'(?i);\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;]*))'
+_BOUNDARY_CHARACTERS: Final = r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]"
+
 # WHATWG: these three, and nothing else, are escaped, and like this.
 _ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
@@ -37,6 +42,7 @@ class Multipart:
     Args:
         data: Its other fields.
         files: Its files.
+        given: A Content-Type to keep to, if it is a multipart's: to its boundary, if it has one.
 
     Attributes:
         length: Of all of it in bytes; None if a file does not say how long it is.
@@ -44,12 +50,11 @@ class Multipart:
 
     Raises:
         TypeError: A field or a file is none.
+        LocalProtocolError: The boundary that was given cannot be one.
     """
 
-    def __init__(self, data: DataTypes | None, files: FilesTypes) -> None:
-        # 128 random bits: no file can contain the boundary on purpose.
-        boundary = os.urandom(16).hex()
-        self.media_type: str = f"multipart/form-data; boundary={boundary}"
+    def __init__(self, data: DataTypes | None, files: FilesTypes, given: str = "") -> None:
+        self.media_type, boundary = _media_type(given)
         self._parts = [
             *(_Part(boundary, name, None, value, None) for name, value in _fields(data)),
             *(_Part(boundary, name, *_file(name, file)) for name, file in _pairs(files)),
@@ -99,6 +104,21 @@ class _Part:
             self.content = encoded(content) if isinstance(content, str) else bytes(content)
             size = len(self.content)
         self.length = None if size is None else len(self.head) + size + 2
+
+
+def _media_type(given: str) -> tuple[str, str]:
+    """Return what goes into Content-Type, and the boundary."""
+    if not given.lower().startswith("multipart/"):
+        given = "multipart/form-data"
+    found = re.search(_BOUNDARY, given)
+    if found is None:
+        # 128 random bits: no file can contain the boundary on purpose.
+        boundary = os.urandom(16).hex()
+        return f"{given.rstrip('; ')}; boundary={boundary}", boundary
+    boundary = found[1] if found[2] is None else found[2]
+    if not re.fullmatch(_BOUNDARY_CHARACTERS, boundary):
+        raise LocalProtocolError(f"{boundary!r} cannot be a boundary (RFC 2046 section 5.1.1)")
+    return given, boundary
 
 
 def _escaped(text: str) -> str:

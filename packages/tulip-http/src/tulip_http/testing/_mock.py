@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
+from http import HTTPMethod
 from typing import TypeAlias, cast, final
 
 import httptools
@@ -18,6 +20,7 @@ Handler: TypeAlias = Callable[[Request], "Answer | Awaitable[Answer]"]
 """A function, or a coroutine function, from a request to the answer."""
 
 _LIMIT = 65536
+_METHODS = frozenset(method.encode() for method in HTTPMethod)
 
 
 @final
@@ -67,15 +70,25 @@ def _read_request(origin: Origin, transport: Transport) -> Gen[Request | None]:
     """Return the next request, None when the client has gone."""
     found = _Found()
     parser = httptools.HttpRequestParser(found)
-    while not found.complete:
+    data = yield from transport.recv(_LIMIT)
+    method, space, rest = data.partition(b" ")
+    if space and method not in _METHODS:
+        data = b"POST " + rest  # the parser knows only those that are registered
+    while data:
+        with contextlib.suppress(httptools.HttpParserUpgrade):  # we do not
+            parser.feed_data(data)
+        if found.complete:
+            break
+        if found.expects:
+            found.expects = False
+            yield from transport.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         data = yield from transport.recv(_LIMIT)
-        if not data:
-            return None
-        parser.feed_data(data)
+    else:
+        return None
     target = found.target.decode("ascii")
     path = target if target.startswith("/") else "/"
     return Request(
-        parser.get_method().decode("ascii"),
+        method.decode("ascii"),
         f"{origin}{path}",
         target=target,
         headers=found.fields,
@@ -91,6 +104,7 @@ class _Found:
         self.fields: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
         self.complete = False
+        self.expects = False
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -100,6 +114,8 @@ class _Found:
         """Take a header field; how the body is framed is not the handler's business."""
         if name.lower() not in {b"transfer-encoding", b"content-length"}:
             self.fields.append((name, value))
+        if name.lower() == b"expect":
+            self.expects = True
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
