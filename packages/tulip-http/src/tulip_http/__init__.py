@@ -19,8 +19,8 @@ type, `run`, tasks, waiting, time limits, cancellation, and a queue and a semaph
 Reading order: `_errors`, `_url`, `_headers`, ``bodies/``, `_request`, `_timeouts`, `_limits`,
 ``wire/`` (HTTP/1.1 without I/O), `_info`, `_body`, `_response`, `_alarm`, `_pace`, `_deadlines`,
 `_failures`, `_json`, `_upload`, `_sending`, `_receiving`, `_upgraded`, `_connection`, `_opening`,
-`_line`, `_pool`, `_methods`, `_client`, `_loop_thread`, `_sync_response`, `_sync`, `_scripts`,
-``cli/``; and apart, for tests, ``testing/``.
+`_line`, `_forked`, `_pool`, `_methods`, `_client`, `_loop_thread`, `_sync_response`, `_sync`,
+`_scripts`, ``cli/``; and apart, for tests, ``testing/``.
 """
 
 from tulip_http._client import Client, ResponseStream

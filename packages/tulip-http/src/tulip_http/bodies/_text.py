@@ -16,6 +16,7 @@ _MARKS: Final = {
 }
 _LONGEST_NAME: Final = 40  # RFC 2978 section 2.3
 _SLICE: Final = 65536  # how much of a body becomes lines at once
+_ESCAPE: Final = b"\x1b"
 _NO_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape"})
 
 
@@ -129,22 +130,22 @@ class _EscapedDecoder(codecs.IncrementalDecoder):
 
     @override
     def decode(self, data: bytes, final: bool = False) -> str:  # type: ignore[override]
-        before = self._decoder.getstate()
-        try:
-            return self._decoder.decode(data, final)
-        except UnicodeError:
-            self._decoder.setstate(before)
         texts = []
-        left = deque(data)
+        left = bytearray(data)
         while left:
             pending, flags = self._decoder.getstate()
-            byte = left.popleft()
+            # Up to the next escape at once, and the bytes of one by one: so what comes out does
+            # not depend on how the pieces were cut.
+            escape = left.find(_ESCAPE)
+            size = 1 if pending or not escape else escape if escape > 0 else len(left)
+            part = bytes(left[:size])
+            del left[:size]
             try:
-                texts.append(self._decoder.decode(bytes([byte])))
+                texts.append(self._decoder.decode(part))
             except UnicodeError:
                 self._decoder.setstate((b"", flags))
                 texts.append("\ufffd")
-                left.extendleft(reversed([*pending[1:], byte]))
+                left[:0] = (pending + part)[1:]
         return "".join([*texts, self._decoder.decode(b"", final)])
 
 
