@@ -7,10 +7,20 @@ that much happens at once.
 
 import gzip
 from collections import Counter
+from contextlib import suppress
 from random import Random
 
+from tests.opponents.certificates import Certificates
 from tulip_http import Origin, Task, Transport, coroutine, create_task, sleep
-from tulip_net import BrokenError, BufferedReader, ClosedError, ConnectError, IncompleteReadError
+from tulip_net import (
+    BrokenError,
+    BufferedReader,
+    ClosedError,
+    ConnectError,
+    IncompleteReadError,
+    NetError,
+    start_tls,
+)
 from tulip_net.testing import memory_pair
 
 MOMENT = 0.01
@@ -26,13 +36,21 @@ def body_of(number: int, size: int) -> bytes:
 class Moody:
     """The server.
 
+    Args:
+        luck: Decides everything.
+        certificates: To speak TLS on every connection; ``None`` for none.
+
     Attributes:
         alive: How many connections it has.
         seen: How often each request's head has come.
     """
 
-    def __init__(self, luck: Random) -> None:
+    def __init__(self, luck: Random, certificates: Certificates | None = None) -> None:
         self.luck = luck
+        self.contexts = None
+        if certificates is not None:
+            server_context = certificates.server_context("h0", "h1")
+            self.contexts = server_context, certificates.client_context()
         self.alive = 0
         self.seen: Counter[int] = Counter()
 
@@ -49,8 +67,20 @@ class Moody:
         if self.perhaps(0.03):
             raise ConnectError(str(origin), ())
         ours, theirs = memory_pair(self.luck.choice(CAPACITIES))
-        Task(self._serve(theirs), "moody").start()
-        return ours
+        Task(self._welcome(theirs), "moody").start()
+        if self.contexts is None:
+            return ours
+        return await start_tls(ours, self.contexts[1], server_hostname=origin.host)
+
+    @coroutine
+    async def _welcome(self, transport: Transport) -> None:
+        if self.contexts is None:
+            await self._serve(transport)
+            return
+        await self.dawdle()
+        with suppress(NetError), transport:
+            if not self.perhaps(0.03):
+                await self._serve(await start_tls(transport, self.contexts[0], server_side=True))
 
     @coroutine
     async def _serve(self, transport: Transport) -> None:

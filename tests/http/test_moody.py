@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from tests.http.moody import MOMENT, Moody, body_of
+from tests.opponents.certificates import Certificates
 from tests.seeds import every_seed, telling
 from tulip_http import (
     Client,
@@ -40,15 +41,17 @@ class Crowd:
 
     Args:
         seed: Decides everything.
+        certificates: For requests over TLS.
 
     Attributes:
         once: The requests that must not be sent twice.
         outcomes: How often which.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, certificates: Certificates | None = None) -> None:
         self.luck = luck = Random(seed)
-        self.server = Moody(luck)
+        self.scheme = "http" if certificates is None else "https"
+        self.server = Moody(luck, certificates)
         self.limits = Limits(
             max_connections=luck.choice([1, 2, 5]),
             max_per_host=luck.choice([None, 1, 2]),
@@ -67,9 +70,9 @@ class Crowd:
     def moments(self, most: int) -> float:
         return self.luck.randrange(most) * MOMENT
 
-    async def run(self, *, closes: bool) -> None:
+    async def run(self, *, closes: bool = False, rounds: int = ROUNDS) -> None:
         """Have everybody ask; ``closes``: the client is closed in the midst of it."""
-        working = [create_task(self.work(), f"worker {number}") for number in range(WORKERS)]
+        working = [create_task(self.work(rounds), f"worker {number}") for number in range(WORKERS)]
         if closes:
             await sleep(self.moments(40))
             self.client.close()
@@ -99,12 +102,13 @@ class Crowd:
             self.requests += 1
             headers = {"Number": str(self.requests)}
             with fail_after(60), suppress(HTTPError):
-                held.append(await self.client.stream("GET", "http://h0/", headers=headers))
+                url = f"{self.scheme}://h0/"
+                held.append(await self.client.stream("GET", url, headers=headers))
         for response in held:
             response.close()
 
-    async def work(self) -> None:
-        for _ in range(ROUNDS):
+    async def work(self, rounds: int) -> None:
+        for _ in range(rounds):
             self.requests += 1
             number = self.requests
             task = create_task(self.ask(number))
@@ -168,7 +172,7 @@ class Crowd:
                 headers["Expect"] = "100-continue"
         if luck.random() < 0.1:
             headers["Connection"] = "close"
-        url = f"http://h{luck.randrange(2)}/"
+        url = f"{self.scheme}://h{luck.randrange(2)}/"
         self.history.append(f"{number}: {method} {headers}")
         timeout = self.timeout()
         if luck.random() < 0.4:
@@ -244,3 +248,12 @@ def test_everybody_gets_an_answer_or_an_error(seed: int, order: str, closes: boo
     with telling(seed, crowd.history), virtual_time(seed=seed if "random" in order else None):
         run(crowd.run(closes=closes))
     assert closes or len(crowd.outcomes) > 3
+
+
+@every_seed(8)
+def test_everybody_gets_an_answer_or_an_error_over_tls(
+    seed: int, certificates: Certificates
+) -> None:
+    crowd = Crowd(seed, certificates)
+    with telling(seed, crowd.history), virtual_time():
+        run(crowd.run(rounds=ROUNDS // 2))
