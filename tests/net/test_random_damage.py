@@ -167,7 +167,7 @@ class Line:
         self.done.append(f"{'server' if number else 'client'}: {what}")
 
 
-@every_seed(4)
+@every_seed(8)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_comes_was_sent_and_the_end_is_the_end(
     seed: int, damage: str, certificates: Certificates

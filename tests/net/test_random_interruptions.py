@@ -176,7 +176,7 @@ async def exchange(there: Direction, back: Direction, make_pair: MakePair) -> No
             task.result()
 
 
-@every_seed(5)
+@every_seed(8)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_byte_is_lost_or_there_twice(seed: int, kind: str, certificates: Certificates) -> None:
     make_pair = pair_of_kind(kind, certificates)

@@ -223,7 +223,7 @@ def listener() -> Iterator[socket.socket]:
         yield made
 
 
-@every_seed(6)
+@every_seed(12)
 @pytest.mark.parametrize(
     "facility", [each for each in facilities() if each.name != "libkqueue"], ids=lambda it: it.name
 )

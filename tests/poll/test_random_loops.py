@@ -106,7 +106,7 @@ def check(seed: int, perform: Callable[[World], None], pollster: Pollster, usual
         world.close()
 
 
-@every_seed(10)
+@every_seed(15)
 @pytest.mark.parametrize("usual", [True, False], ids=["usual rounds", "rounds cut short"])
 @pytest.mark.parametrize("perform", [run, run_round_by_round], ids=["run", "run_once"])
 @pytest.mark.parametrize("pollster", POLLSTERS)
@@ -117,7 +117,7 @@ def test_what_is_due_is_called_once(
         check(1000 * seed + each, perform, POLLSTERS[pollster](), usual)
 
 
-@every_seed(10)
+@every_seed(15)
 def test_a_host_is_told_of_all_there_is(seed: int) -> None:
     for each in range(20):
         check(1000 * seed + each, be_host, default_pollster(), usual=True)

@@ -18,7 +18,7 @@ from tulip_sched import set_context_provider
 from tulip_sched.testing import RandomOrder
 
 IN_CI = bool(os.environ.get("CI"))
-EXAMPLES = int(os.environ.get("TULIP_FUZZ", "700"))
+EXAMPLES = int(os.environ.get("TULIP_FUZZ", "1000"))
 orders = st.none() | st.integers(0, 2**16)
 
 quick = settings(

@@ -292,7 +292,7 @@ def check(seed: int) -> None:
         context.eventloop.close()
 
 
-@every_seed(20)
+@every_seed(30)
 def test_two_kinds_of_tasks_that_wait_for_each_other(seed: int) -> None:
     for each in range(10 * seed, 10 * seed + 4):
         check(each)
