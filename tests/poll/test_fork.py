@@ -255,6 +255,28 @@ thread.join()
     assert shown[-3:] == ["0", "[1,", "2]"]
 
 
+def test_a_loop_for_which_no_descriptor_is_left_stays_the_parent_s() -> None:
+    program = """
+import resource
+loop = EventLoop()
+loop.add_signal_handler(signal.SIGUSR1, seen.append, 1)
+free = os.open("/dev/null", os.O_RDONLY)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
+def work():
+    try:
+        loop.call_soon_threadsafe(print)
+    except ClosedError as error:
+        print("forked" in str(error))
+print(in_a_child(work))
+signal.raise_signal(signal.SIGUSR1)
+loop.run_once(2)
+print(seen)
+loop.close()
+"""
+    assert output(program) == "True\n0\n[1]\n"
+
+
 def test_a_hosted_loop_goes_on_in_a_child() -> None:
     program = """
 host, loop = EventLoop(), EventLoop()

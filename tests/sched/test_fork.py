@@ -289,6 +289,21 @@ asyncio.run(run_in_asyncio(main()))
     assert output(program) == "1\n"
 
 
+def test_a_process_forked_in_virtual_time_is_in_no_run_and_in_real_time() -> None:
+    program = """
+from tulip_sched.testing import virtual_time
+async def main():
+    await sleep(1000)
+    began = time.monotonic()
+    print(in_a_child(lambda: run_two(3) if run(sleep(0.05)) is None else 1), flush=True)
+    print(time.monotonic() - began > 0.05)
+    await sleep(1000)
+with virtual_time():
+    run(main())
+"""
+    assert output(program) == "6\nTrue\n"
+
+
 def test_a_process_forked_by_asyncio_beside_tulip_hosts_it_in_one_of_its_own() -> None:
     """The loop inside does not run at the time, and yet it is part of a run."""
     program = """

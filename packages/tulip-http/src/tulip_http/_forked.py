@@ -27,11 +27,12 @@ class Inherited(Protocol):
 _process = os.getpid()
 
 _living: set[ref[Inherited]] = set()
+_forget = _living.discard
 
 
 def heed_forks(thing: Inherited) -> None:
     """Have ``begin_anew`` called in each forked process, as long as there is this thing."""
-    _living.add(ref(thing, _living.discard))
+    _living.add(ref(thing, _forget))
 
 
 def being_forked() -> bool:

@@ -296,12 +296,15 @@ class EventLoop(Iteration):
         if self._running or self._owner not in {None, get_ident()}:
             self._leave_behind()
             return
-        self._wakeup.renew()
-        if self._signals is not None:
-            self._signals.renew()
-        if self._hosted:
-            self._pollster._be_hosted_again()
-            self._leave_to_host()
+        try:
+            self._wakeup.renew()
+            if self._signals is not None:
+                self._signals.renew()
+            if self._hosted:
+                self._pollster._be_hosted_again()
+                self._leave_to_host()
+        except OSError:  # no descriptor is left; the parent's must not be used instead
+            self._leave_behind()
 
     def _leave_behind(self) -> None:
         """Release what this process has of it, and have it refuse calls from now on."""

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, final
 from weakref import WeakSet
@@ -199,15 +200,26 @@ _left_behind: Final[list[Context]] = []
 
 def _begin_anew() -> None:
     """Be in no run, in a process that was forked inside of one."""
-    context = _per_thread.context
-    if context.running:
-        _left_behind.append(context)
+    global _provider  # noqa: PLW0603 - as in `set_context_provider`
+    if _per_thread.context.running:
+        _leave(_per_thread.context)
         _per_thread.context = Context()
-        context.left_behind = True
-        context.current_task = None
-        context.failures.clear()
-    for left in filter(None, (context, HOME.get(None))):
-        left.calls.leave()
+    if _provider is not _thread_context:
+        with suppress(Exception):  # it is the program's own
+            if (context := _provider()).running:
+                _leave(context)
+                _provider = _thread_context
+    home = HOME.get(None)
+    if home is not None:
+        home.calls.leave()
+
+
+def _leave(context: Context) -> None:
+    _left_behind.append(context)
+    context.left_behind = True
+    context.current_task = None
+    context.failures.clear()
+    context.calls.leave()
 
 
 if hasattr(os, "register_at_fork"):

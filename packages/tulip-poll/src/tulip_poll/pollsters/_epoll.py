@@ -35,7 +35,6 @@ from collections.abc import Callable
 from typing import Protocol, final
 
 from tulip_poll._errors import ClosedError
-from tulip_poll._forked import replace
 from tulip_poll._handle import DescriptorHandle, Handle
 from tulip_poll._pollster import EDGE, LONGEST_WAIT, READ, WRITE, Pollster, bounded, refused
 from tulip_poll._typing import override
@@ -200,7 +199,7 @@ class EpollPollster(Pollster):
         if self._outer is not None:
             # The host may be a copy as well, and goes by this number.
             outer = _open()
-            replace(os.dup(outer.fileno()), self._outer.fileno())
+            os.dup2(outer.fileno(), self._outer.fileno(), inheritable=False)
             outer.close()
 
     @override
