@@ -28,7 +28,21 @@ _TRANSFER_CODINGS: Final = frozenset({b"chunked", b"identity", b""})
 # end to the next; lower() and find() cost a third more.
 _KEPT: Final = re.compile(rb"\n(?i:keep-alive):")
 _CODED: Final = re.compile(rb"\n(?i:content-encoding):")
+_CHUNKED: Final = b"\r\nTransfer-Encoding: chunked\r\n"
+_TRANSFERRED: Final = re.compile(rb"\n(?i:transfer-encoding):[ \t]*([^\r\n]*)")
 _KEEP_ALIVE: Final = rb"(?i)(?:^|,)\s*timeout\s*=\s*\"?(\d{1,9})"
+
+
+def is_usual(raw: bytes) -> bool:
+    """Say whether a head has no transfer coding but chunked, in the way that costs least to see.
+
+    What comes after chunked may be another: then the body lasts until the end of the connection,
+    and is looked at once more. (What follows the head can only spare a server the refusal.)
+    """
+    if _CHUNKED in raw:
+        return True
+    found = _TRANSFERRED.search(raw)
+    return found is None or found[1] == b"chunked"
 
 
 @final

@@ -25,7 +25,7 @@ import httptools
 
 from tulip_http._errors import RemoteProtocolError
 from tulip_http.wire._explain import explain
-from tulip_http.wire._head import WITHOUT_BODY, Fields, ResponseHead
+from tulip_http.wire._head import WITHOUT_BODY, Fields, ResponseHead, is_usual
 from tulip_http.wire._mend import ends, mend
 from tulip_http.wire._plain import PlainReader, make_llhttp
 
@@ -336,7 +336,8 @@ class ResponseParser:
         # llhttp also reads RTSP/ and ICE/, and versions that never had this form on the wire.
         if not raw.startswith(b"HTTP/1.") and not raw.lstrip(b"\r\n").startswith(b"HTTP/1."):
             raise RemoteProtocolError(explain(raw, "Expected HTTP/1.0 or HTTP/1.1"))
-        head.check(self._method)
+        if head.status < 100 or not is_usual(raw):
+            head.check(self._method)
         # RFC 9110 section 7.8; without it llhttp does not say where the other protocol begins.
         if head.status == 101 and b"upgrade" not in head.options():
             raise RemoteProtocolError("status 101 without Connection: upgrade switches to nothing")
@@ -369,9 +370,10 @@ class ResponseParser:
     def _leave_llhttp_out(self, head: ResponseHead) -> None:
         """Find the end of the body from now on without llhttp, if that can be."""
         if codings := head.transfer_codings():
-            head.check(self._method)
             # chunked last: llhttp goes on. Anything else lasts until the end of the connection.
             self._left = 0 if codings[-1] == b"chunked" else sys.maxsize
+            if self._left:  # else it was checked, or will be
+                head.check(self._method)
         elif lengths := head.values(b"content-length"):
             self.length = int(lengths[0])
             self._left = self.length - sum(map(len, self.chunks))
