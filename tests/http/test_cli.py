@@ -55,6 +55,13 @@ def test_a_line_for_each_url(nginx: Nginx, trust: list[str]) -> None:
         assert any(re.fullmatch(pattern, line) for line in lines), (pattern, lines)
 
 
+def test_no_password_is_in_a_line(nginx: Nginx, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([nginx.url("/hello.txt").replace("//", "//user:secret@")]) == 0
+    line = capsys.readouterr().out
+    assert "//user:[secure]@" in line
+    assert "secret" not in line
+
+
 @pytest.mark.slow
 def test_errors_in_words_and_status_1(nginx: Nginx) -> None:
     urls = [

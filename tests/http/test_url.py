@@ -218,3 +218,25 @@ def web_platform_case(case: dict[str, Any]) -> str:
     assert found.password == unquote(case["password"]), case
     assert f"{found.scheme}:" == case["protocol"], case
     return "read"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:se:c@ret@h:70000/",
+        "http://user:se:c@ret@[::1%25eth0]/",
+        "http://:se:c@ret@",
+        "ftp://user:se:c@ret@h/",
+        "//user:se:c@ret@h/",
+        "http://user:se:c@ret@h/\n",
+        "http://user:se:c@ret@h/a\nb",
+        "http://user:se:c@ret@h/\ud800",
+    ],
+)
+def test_no_password_is_in_what_is_said_of_a_url(text: str) -> None:
+    try:
+        said = URL(text).shown
+    except (InvalidURL, UnsupportedProtocol) as error:
+        said = str(error)
+    assert ":[secure]@" in said
+    assert "ret" not in said

@@ -196,7 +196,7 @@ def parse_url(text: str) -> URL:
     scheme, host, port, path, query, fragment = plain.groups()
     number = _DEFAULT_PORTS[scheme] if port is None else int(port)
     if number > 65535:
-        raise InvalidURL(f"port {port} is out of range (0 to 65535) in URL {text!r}")
+        raise InvalidURL(f"port {port} is out of range (0 to 65535) in URL {_shown(text)}")
     return _make(Origin(scheme, host, number), path or "/", query, fragment)
 
 
@@ -206,7 +206,7 @@ def _parse_by_the_rules(text: str, base: str | None = None) -> URL:
     # The rules drop these silently, wherever they stand. A program whose URL contains a line end
     # was handed something it did not expect, most likely an attempt at a second request.
     if re.search(_LINE_ENDS, text.strip()):
-        raise InvalidURL(f"a line end or NUL in URL {text!r}")
+        raise InvalidURL(f"a line end or NUL in URL {_shown(text)}")
     try:
         parsed = ada_url.URL(text, base)
     except (ValueError, UnicodeEncodeError) as error:
@@ -261,29 +261,38 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def without_password(text: str) -> str:
+    """Return what was given as a URL, valid or not, as it may appear in messages and logs."""
+    return re.sub(r"(//[^/?#:]*):[^/?#]*@", r"\1:[secure]@", text)
+
+
+def _shown(text: str) -> str:
+    return repr(without_password(text))
+
+
 def _unsupported(scheme: str, text: str) -> UnsupportedProtocol:
-    return UnsupportedProtocol(f"scheme {scheme!r} is neither http nor https in URL {text!r}")
+    return UnsupportedProtocol(f"scheme {scheme!r} is neither http nor https in URL {_shown(text)}")
 
 
 def _reason(text: str) -> str:
     """Say what is wrong with a text that the rules refuse; `ada_url` only says that it is."""
     if not _is_unicode(text):
-        return f"a lone surrogate, which is not valid in URL {text!r}"
+        return f"a lone surrogate, which is not valid in URL {_shown(text)}"
     parts = re.match(r"\s*(?:([A-Za-z][A-Za-z0-9+.-]*):)?(/*)([^/?#]*)", text)
     assert parts is not None, "every part is optional"
     scheme, slashes, authority = parts.groups()
     if scheme is None or (not slashes and scheme.lower() not in _DEFAULT_PORTS):
-        return f"no scheme (such as https://) in URL {text!r}"
+        return f"no scheme (such as https://) in URL {_shown(text)}"
     host, port = _split_port(authority.rpartition("@")[2])
     if not host:
-        return f"no host in URL {text!r}"
+        return f"no host in URL {_shown(text)}"
     if port and not (port.isascii() and port.isdigit()):
-        return f"port {port!r} is not a number in URL {text!r}"
+        return f"port {port!r} is not a number in URL {_shown(text)}"
     if port and int(port) > 65535:
-        return f"port {port} is out of range (0 to 65535) in URL {text!r}"
+        return f"port {port} is out of range (0 to 65535) in URL {_shown(text)}"
     if host.startswith("[") and "%" in host:
-        return f"host {host!r} has a zone, which is not valid in URL {text!r}"
-    return f"host {host!r} is not valid in URL {text!r}"
+        return f"host {host!r} has a zone, which is not valid in URL {_shown(text)}"
+    return f"host {host!r} is not valid in URL {_shown(text)}"
 
 
 def _is_unicode(text: str) -> bool:

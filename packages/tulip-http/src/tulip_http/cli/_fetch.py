@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, final
 
 from tulip_http._errors import HTTPError
+from tulip_http._url import without_password
 from tulip_net import Gen, coroutine, fail_after
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ class Fetch:
         line: What happened, for people.
     """
 
-    __slots__ = ("_began", "_size", "failed", "line", "url")
+    __slots__ = ("_began", "_shown", "_size", "failed", "line", "url")
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.failed = True
         self.line = ""
+        self._shown = without_password(url)
         self._size = 0
         self._began = time.monotonic()
 
@@ -69,7 +71,7 @@ class Fetch:
     @coroutine
     def _save(self, response: Response, options: Options, board: Board) -> Gen[None]:
         with _sink(options.output) as write:
-            meter = board.meter(self.url, _length(response))
+            meter = board.meter(self._shown, _length(response))
             try:
                 while chunk := (yield from response.read_chunk()):
                     self._size += len(chunk)
@@ -81,7 +83,7 @@ class Fetch:
     def _tell(self, what: str) -> None:
         seconds = time.monotonic() - self._began
         # A line is a line, whatever a server or a URL puts into it.
-        text = "".join(c if c.isprintable() else "?" for c in f"{what}  {self.url}")
+        text = "".join(c if c.isprintable() else "?" for c in f"{what}  {self._shown}")
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         text = text.encode(encoding, "replace").decode(encoding)
         self.line = f"{seconds:8.3f} s  {text}"
