@@ -42,7 +42,8 @@ def check(program: list[list[Step]], seed: int | None = None) -> World:
     """
     order = None if seed is None else RandomOrder(seed)
     virtual = Virtual(lambda queue: look(queue))
-    look = between_rounds(virtual, order)
+    violations: list[AssertionError] = []
+    look = between_rounds(virtual, order, violations)
     previous = set_context_provider(lambda: virtual.context)
     try:
         world = perform(virtual, program)
@@ -51,6 +52,8 @@ def check(program: list[list[Step]], seed: int | None = None) -> World:
         set_context_provider(previous)
         virtual.context.close()
         virtual.loop.close()
+        if violations:
+            raise violations[0]
     assert not left, f"left in the loop: {left}"
     assert not world.running
     assert virtual.context.failures == {}
