@@ -29,7 +29,8 @@ def output(program: str) -> str:
     """
     warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     done = subprocess.run(
-        [sys.executable, *warnings, "-c", BEGINNING + program],
+        # Unbuffered: what a parent has printed and not yet written its children would print again.
+        [sys.executable, "-u", *warnings, "-c", BEGINNING + program],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
