@@ -11,13 +11,12 @@ import time
 
 import pytest
 
+from tests.sched.sockets import readable, writable
 from tulip_poll import SlowCallback
 from tulip_sched import (
     Context,
     EventLoop,
-    Gen,
     Watch,
-    coroutine,
     create_task,
     current_context,
     run,
@@ -448,18 +447,6 @@ def test_a_task_that_came_back_from_a_descriptor_is_named(then: str) -> None:
     assert slow.source.startswith("task 'worker'")
     if then == "reads":
         assert slow.source.endswith("wait_and_work > readable)")
-
-
-@coroutine
-def readable(watch: Watch) -> Gen[None]:
-    watch.block_r()
-    yield
-
-
-@coroutine
-def writable(watch: Watch) -> Gen[None]:
-    watch.block_w()
-    yield
 
 
 def test_reports_of_the_loop_s_owner_come_back_after_the_run() -> None:
