@@ -143,6 +143,21 @@ def test_a_failure_to_arrange_counts_no_callbacks() -> None:
     loop.close()
 
 
+def test_a_handle_in_the_queue_can_be_redirected() -> None:
+    seen: list[str] = []
+    loop = EventLoop()
+    handle = loop.call_soon(seen.append, "first")
+    handle.redirect(lambda: seen.append("second"))
+    loop.run()
+    handle.cancel()
+    handle.redirect(lambda: seen.append("third"))
+    assert handle.cancelled
+    loop.schedule(handle)
+    loop.run()
+    loop.close()
+    assert seen == ["second"]
+
+
 def test_a_handle_tells_whose_method_it_calls() -> None:
     seen: list[int] = []
     assert Handle(seen.clear).receiver is seen

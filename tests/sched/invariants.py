@@ -20,13 +20,23 @@ def check_books(context: Context) -> None:
 
 
 def check_watches(context: Context) -> None:
-    """Every registration belongs to a Watch, and is counted as parked when nobody waits there."""
+    """Every registration belongs to a Watch, and is counted as parked when nobody waits there.
+
+    Who has the reader's place waits there: an event would resume it without a look.
+    """
     stats = context.eventloop.stats()
     registered = parked = 0
     for watch in context.watches.values():
         registered += watch._reading + watch._writing
         parked += watch._reading and watch._waiting_reader() is None
         parked += watch._writing and watch._writer is None
+        reader = watch._reader
+        if reader is not None:
+            assert reader._reads is watch, f"{reader!r} has left {watch!r}"
+            assert watch._waiting_reader() is reader, f"{reader!r} waits for something else"
+        if watch._reading:
+            called = watch if watch.edge_after else reader or watch
+            assert watch._handle.receiver is called, f"an event of {watch!r} calls another"
     assert registered == stats.readers + stats.writers, f"{registered} registered, {stats}"
     assert parked == stats.parked, f"{parked} parked, {stats}"
 

@@ -44,15 +44,18 @@ def test_forget_wakes_the_one_who_waits_to_write(virtual: Virtual, pair: MakePai
     run(main())
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["reader in its place", "and gone"])
 def test_a_watch_that_was_told_goes_without_the_garbage_collector(
-    virtual: Virtual, pair: MakePair
+    virtual: Virtual, pair: MakePair, elsewhere: bool
 ) -> None:
     here, there = pair()
 
     async def main() -> None:
         there.send(b"x")
         watch = Watch(here.fileno())
-        await readable(watch)
+        await receive(watch, here)
+        if elsewhere:
+            await sleep(1)
         watch.forget()
         del watch
         await sleep(1)
@@ -403,6 +406,22 @@ def test_who_is_told_once_may_forget_or_close_at_the_event_that_decides_it(pair:
     there.send(b"x")
     run(close_at_the_event())
     run(closed_before_the_event())
+
+
+def test_who_reads_is_resumed_also_when_its_watch_becomes_shared(pair: MakePair) -> None:
+    here, there = pair()
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 1
+        task = create_task(receive(watch, here))
+        await sleep(0)
+        await block_w(here)
+        there.send(b"x")
+        assert await task == b"x"
+        watch.forget()
+
+    run(main())
 
 
 def test_a_shared_watch_is_registered_only_if_it_was(pair: MakePair) -> None:

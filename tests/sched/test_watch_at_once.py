@@ -176,3 +176,67 @@ def test_a_parked_registration_does_not_keep_the_run_from_ending(pair: MakePair)
         create_task(sleep(0)).add_done_callback(lambda _: None)
 
     run(main())
+
+
+@coroutine
+def _turn(_: Watch) -> Gen[None]:
+    yield from sleep(0)
+
+
+@coroutine
+def _nap(_: Watch) -> Gen[None]:
+    yield from sleep(0.5)
+
+
+@coroutine
+def _another_task(_: Watch) -> Gen[None]:
+    yield from create_task(sleep(0.5))
+
+
+@coroutine
+def _another_descriptor(other: Watch) -> Gen[None]:
+    with move_on_after(0.5):
+        yield from readable(other)
+
+
+@pytest.mark.parametrize(
+    "wait, lasts", [(_turn, 0), (_nap, 1.5), (_another_task, 1.5), (_another_descriptor, 1.5)]
+)
+@pytest.mark.parametrize("early", [None, 1, 3], ids=["level", "edge", "edge later"])
+def test_input_resumes_nobody_who_waits_for_something_else(
+    virtual: Virtual,
+    pair: MakePair,
+    wait: Callable[[Watch], Gen[None]],
+    lasts: float,
+    early: int | None,
+) -> None:
+    """A task that reads again and again is resumed without a look at what it waits for."""
+    here, there = pair()
+    elsewhere, _ = pair()
+    log: list[str] = []
+
+    @coroutine
+    def body(watch: Watch, other: Watch) -> Gen[None]:
+        for _ in range(3):
+            yield from receive(watch, here)
+            log.append("read")
+            there.send(b"x")  # readable from now on, while it waits for something else
+            yield from wait(other)
+            log.append("waited")
+        yield from receive(watch, here)
+
+    async def main() -> None:
+        watch, other = Watch(here.fileno()), Watch(elsewhere.fileno())
+        watch.edge_after = early
+        task = create_task(body(watch, other))
+        await sleep(1)
+        there.send(b"x")
+        began = virtual.now
+        await task
+        assert log == ["read", "waited"] * 3
+        assert virtual.now - began == lasts
+        watch.forget()
+        other.forget()
+
+    run(main())
+    assert virtual.loop.parked == 0

@@ -71,6 +71,7 @@ def read_with_a_loop() -> bytes:
         assert_type(timer, TimerHandle)
         loop.call_at(loop.time() + 3600, sys.exit, "cancelled in time").cancel()
         assert_type(loop.call_soon(len, b""), Handle)
+        assert_type(loop.call_soon(len, b"").redirect(bool), None)
         loop.run()
         assert_type(loop.stats(), LoopStats)
         assert_type(loop.next_deadline(), float | None)

@@ -75,6 +75,14 @@ class Handle(QueueEntry):
         """
         self._call = _nothing
 
+    def redirect(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` from now on, also where the handle is in the queue already.
+
+        A handle that was cancelled stays so.
+        """
+        if self._call is not _nothing:
+            self._call = callback
+
     @property
     def cancelled(self) -> bool:
         """Whether the handle was cancelled, or its descriptor's interest removed."""

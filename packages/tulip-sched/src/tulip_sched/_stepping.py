@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextvars import copy_context
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from weakref import ref
 
 from tulip_poll import EventLoop, QueueEntry
@@ -28,6 +28,9 @@ from tulip_sched._errors import Cancelled, SuspendError
 from tulip_sched._scopes import CancelScope, GroupScope, check_timeout, is_cancelled
 from tulip_sched._suspension import PlacedUndo, coroutine_stack, describe_undo, explain_yield
 from tulip_sched._typing import override
+
+if TYPE_CHECKING:
+    from tulip_sched._watch import Watch
 
 T = TypeVar("T")
 
@@ -65,6 +68,7 @@ class Stepper(QueueEntry, Generic[T]):
         "_loop",
         "_more_joiners",
         "_name",
+        "_reads",
         "_result",
         "_root",
         "_run",
@@ -106,6 +110,8 @@ class Stepper(QueueEntry, Generic[T]):
         self._base: GroupScope | None = None
         self._root: CancelScope | None = None
         self._undo: Callable[[], object] | None = None
+        # Whose reader it is: there events resume it as long as it waits for nothing else.
+        self._reads: Watch | None = None
         self._error: BaseException | None = None
         self._exception: BaseException | None = None
         self._callbacks: list[Callable[[Any], object]] | None = None
@@ -164,6 +170,8 @@ class Stepper(QueueEntry, Generic[T]):
             )
         if self._unarmed:
             self._arm_scopes()
+        if self._reads is not None and undo is not self._reads._undo:
+            self._reads._undo_r()
         self._undo = undo
         self._since = self._loop.polled_at
         if self._cancel_pending:
@@ -192,7 +200,7 @@ class Stepper(QueueEntry, Generic[T]):
         self._undo = WOKEN
         self._error = error
 
-    def _step(self) -> None:
+    def _step(self) -> None:  # noqa: C901 - every switch's path, flat
         """Run the coroutine until it suspends or ends. The one place that resumes a task.
 
         This is the hot path of every switch (benchmarks/: scheduling). Measured there: the
@@ -231,6 +239,8 @@ class Stepper(QueueEntry, Generic[T]):
             context.current_task = None
             if yielded is None and self._undo is not None:
                 return  # it is blocked
+            if self._reads is not None:
+                self._reads._undo_r()
             if yielded is TURN and self._undo is None:
                 if self._unarmed:
                     self._arm_scopes()

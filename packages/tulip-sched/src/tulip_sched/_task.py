@@ -275,6 +275,8 @@ class Task(Stepper[T]):
     @override
     def _finish(self, exc: BaseException | None) -> None:
         self._done = True
+        if self._reads is not None:
+            self._reads._undo_r()
         base = self._base
         if exc is not None or self._scope is not base:
             exc = self._note_end(exc)

@@ -11,7 +11,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, final
 from weakref import ref
 
-from tulip_poll import ClosedError, WrongThreadError
+from tulip_poll import ClosedError, Handle, WrongThreadError
 from tulip_sched._context import current_context, no_task
 from tulip_sched._debug import DEBUG
 from tulip_sched._errors import BusyError
@@ -57,6 +57,7 @@ class Watch:
     __slots__ = (
         "_context",
         "_fd",
+        "_handle",
         "_loop",
         "_over",
         "_parked_r",
@@ -92,6 +93,9 @@ class Watch:
         # If who waits in block_r takes all there is each time: after how many events more it
         # pays to tell the kernel so; see `EventLoop.add_reader`.
         self.edge_after: int | None = None
+        # Who waits to read, or was woken and runs: it keeps its place until it waits for something
+        # else, or ends. Events call its `_step`; nothing in between saved 5 % of an echo's
+        # instructions (benchmarks/echo).
         self._reader: Task[Any] | None = None
         self._writer: Task[Any] | None = None
         self._reading = False
@@ -102,6 +106,7 @@ class Watch:
         self._parked_r = False
         self._parked_w = False
         self._over = False
+        self._handle: Handle = NO_HANDLE  # the reader's
         # Kept, as it is needed for each wait, and by it we know who waits; `forget` ends the cycle.
         self._undo: Callable[[], None] = self._undo_r
 
@@ -113,17 +118,14 @@ class Watch:
             ClosedError: `forget` was called.
             OSError: The descriptor cannot be watched.
         """
-        task = self._context.current_task
+        task = self._reader
         # The task that the last event woke, and that waits for the next one, as most do, is still
-        # in its place. Asking for the thread would cost 2 % of an echo (benchmarks/echo); so one
-        # that comes from another while this task runs is told of a `yield` that nothing ends.
-        if task is None or task is not self._reader:
-            task = self._begin_to_read(task)
-        if DEBUG or task._undo is not None or task._unarmed or task._cancel_pending:
-            if task._undo is self._undo:  # blocked here already: a `yield` is missing
-                raise self._refusal(task, "read")
-            task._block(self._undo)
-        else:  # what that comes to nearly always, without the call (benchmarks/echo)
+        # in its place; as it is not blocked, it is the one that runs. Asking for the thread would
+        # cost 2 % of an echo (benchmarks/echo); so one that comes from another while this task
+        # runs is told of a `yield` that nothing ends.
+        if DEBUG or task is None or task._undo is not None or task._unarmed or task._cancel_pending:
+            self._take_place(self._context.current_task)._block(self._undo)
+        else:  # what that comes to nearly always, without the calls (benchmarks/echo)
             task._undo = self._undo
             task._since = self._loop.polled_at
 
@@ -146,17 +148,24 @@ class Watch:
         self._writer = task
         task._block(self._undo_w)
 
-    def _begin_to_read(self, task: "Task[Any] | None") -> "Task[Any]":
+    def _take_place(self, task: "Task[Any] | None") -> "Task[Any]":
         """Give this task the reader's place, with a registration that counts."""
         holder = self._waiting_reader()
         if holder is not None or task is None or get_ident() != self._thread:
             raise self._refusal(holder, "read")
+        if task is self._reader:  # it runs, and waits again
+            return task
+        if task._reads is not None:
+            task._reads._undo_r()
         if not self._reading:
-            self._register_reader()
+            self._register_reader(task)
         elif self._parked_r:
             self._parked_r = False
             self._loop.parked -= 1
+            if not self.edge_after:
+                self._handle.redirect(task._step)
         self._reader = task
+        task._reads = self
         return task
 
     def _waiting_reader(self) -> "Task[Any] | None":
@@ -198,8 +207,12 @@ class Watch:
                 pass
             self._reading = self._writing = self._parked_r = self._parked_w = False
         reader, writer = self._waiting_reader(), self._writer
-        self._reader = self._writer = None  # also for one that runs: its place is not kept
+        if self._reader is not None:  # also one that runs: its place is not kept
+            self._reader._reads = None
+        self._reader = self._writer = None
+        # The two cycles.
         self._undo = _forgotten
+        self._handle = NO_HANDLE
         if reader is not None or writer is not None:
             self._tell_those_who_wait(fd, reader, writer)
 
@@ -217,18 +230,20 @@ class Watch:
         if self.edge_after is not None:
             self.edge_after = None
             if self._reading:
-                self._register_reader()
+                self._register_reader(self._reader)
 
     def end_of_run(self) -> None:
         """Stop watching because the run is over, in which this was made."""
         self._over = self._fd >= 0
         self.forget()
 
-    def _register_reader(self) -> None:
+    def _register_reader(self, task: "Task[Any] | None") -> None:
         if self._fd < 0:
             self._refuse_closed()
-        callback = self._on_early_readable if self.edge_after else self._on_readable
-        self._loop.add_reader(self._fd, callback, edge=self.edge_after == 0)
+        callback = self._on_unwanted if task is None else task._step
+        if self.edge_after:
+            callback = self._on_early_readable
+        self._handle = self._loop.add_reader(self._fd, callback, edge=self.edge_after == 0)
         self._reading = True
 
     def _register_writer(self) -> None:
@@ -239,31 +254,27 @@ class Watch:
 
     def _on_early_readable(self) -> None:
         """Count the events before it is edge-triggered."""
+        task = self._reader
         if self.edge_after:
             self.edge_after -= 1
             if not self.edge_after:
                 with suppress(OSError):  # closed without a word: who waits will find out
-                    self._register_reader()
-        self._on_readable()
-
-    def _on_readable(self) -> None:
-        task = self._reader
-        if task is None:
-            self._reading = False
-            if self._parked_r:
-                self._parked_r = False
-                self._loop.parked -= 1
-            self._loop.remove_reader(self._fd)
-            return
+                    self._register_reader(task)
         try:
-            task._step()
+            if task is None:
+                self._on_unwanted()
+            else:
+                task._step()
         finally:
-            if task._undo is not self._undo:
-                self._reader = None
-                if self._reading and not self._parked_r:  # or a cancelled wait has done so
-                    self._parked_r = True
-                    self._loop.parked += 1
             del task  # as at the end of Task._step
+
+    def _on_unwanted(self) -> None:
+        """Remove the registration: there was an event, and nobody waits."""
+        self._reading = False
+        if self._parked_r:
+            self._parked_r = False
+            self._loop.parked -= 1
+        self._loop.remove_reader(self._fd)
 
     def _on_writable(self) -> None:
         # A socket is writable nearly always, so an unwanted writer would fire in the next round:
@@ -292,9 +303,14 @@ class Watch:
         return None if task is None else task._step
 
     def _undo_r(self) -> None:
-        self._reader = None
-        self._parked_r = True
-        self._loop.parked += 1
+        """Free the reader's place. The registration stays, and counts as kept with nobody there."""
+        if self._reader is not None:
+            self._reader._reads = None
+            self._reader = None
+            self._parked_r = True
+            self._loop.parked += 1
+            if not self.edge_after:
+                self._handle.redirect(self._on_unwanted)
 
     def _undo_w(self) -> None:
         self._writer = None
@@ -337,3 +353,6 @@ class Watch:
 
 def _forgotten() -> None:
     """Stand for the undo function of a Watch that was forgotten: nobody waits there."""
+
+
+NO_HANDLE = Handle(_forgotten)
