@@ -121,7 +121,7 @@ def test_a_look_up_that_the_system_fails_is_a_resolve_error(
 
 def test_a_star_is_not_this_very_host() -> None:
     """To glibc it is like None."""
-    for entry in (create_transport("*", 80), open_datagram(remote=("*", 80))):
+    for entry in (create_transport("*", 80), open_datagram(peer_address=("*", 80))):
         with pytest.raises(ResolveError, match=r"cannot resolve '\*': not a valid name"):
             run(entry)
 
@@ -146,9 +146,9 @@ def test_a_host_of_the_wrong_type_is_named(host: Any) -> None:
         create_connection(host, 80),
         create_connection(host, 80, resolver=addresses(1)),
         create_connection("127.0.0.1", 80, local_address=(host, 0)),
-        open_datagram(remote=(host, 80)),
-        open_datagram(remote=(host, 80), resolver=addresses(1)),
-        open_datagram(local=(host, 0)),
+        open_datagram(peer_address=(host, 80)),
+        open_datagram(peer_address=(host, 80), resolver=addresses(1)),
+        open_datagram(local_address=(host, 0)),
         listen([host]),
         *(proxy(host, 80) for proxy in proxies),
     ):
@@ -348,7 +348,7 @@ def test_a_resolver_that_knows_nothing_is_a_resolve_error() -> None:
     with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
         run(create_connection("x", 80, resolver=addresses()))
     with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
-        run(open_datagram(remote=("x", 80), resolver=addresses()))
+        run(open_datagram(peer_address=("x", 80), resolver=addresses()))
 
 
 def test_ten_thousand_addresses_are_not_tried_by_one_who_was_cancelled() -> None:

@@ -57,8 +57,8 @@ def socat(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_to_and_fro(host: str) -> None:
     @coroutine
     def main() -> Gen[None]:
-        server = yield from open_datagram(local=(host, 0))
-        client = yield from open_datagram(remote=(host, server.port), family=server_family())
+        server = yield from open_datagram(local_address=(host, 0))
+        client = yield from open_datagram(peer_address=(host, server.port), family=server_family())
         yield from client.send(b"question")
         data, address = yield from server.recv_from()
         assert (data, address) == (b"question", client.local_address)
@@ -79,9 +79,9 @@ def test_an_ipv4_address_as_ipv6_writes_it() -> None:
     async def main() -> None:
         mapped = "::ffff:127.0.0.1"
         async with (
-            await open_datagram(local=("127.0.0.1", 0)) as server,
-            await open_datagram(remote=(mapped, server.port)) as connected,
-            await open_datagram(local=(mapped, 0)) as bound,
+            await open_datagram(local_address=("127.0.0.1", 0)) as server,
+            await open_datagram(peer_address=(mapped, server.port)) as connected,
+            await open_datagram(local_address=(mapped, 0)) as bound,
         ):
             await connected.send(b"to a peer")
             await bound.send_to(b"to an address", (mapped, server.port))
@@ -94,7 +94,7 @@ def test_an_ipv4_address_as_ipv6_writes_it() -> None:
 
 def test_datagrams_keep_their_bounds() -> None:
     async def main() -> None:
-        server = await open_datagram(local=("127.0.0.1", 0))
+        server = await open_datagram(local_address=("127.0.0.1", 0))
         client = await open_datagram(family=socket.AF_INET)
         for data in (b"one", b"", bytes(65_507), b"four"):
             await client.send_to(data, server.local_address)
@@ -111,7 +111,8 @@ def test_datagrams_keep_their_bounds() -> None:
 def test_a_connected_socket_hears_its_peer_only_and_is_told_that_nobody_is_there() -> None:
     async def main() -> None:
         port = free_udp_port()
-        client = await open_datagram(remote=("127.0.0.1", port), local=("127.0.0.1", 0))
+        local, peer = ("127.0.0.1", 0), ("127.0.0.1", port)
+        client = await open_datagram(local_address=local, peer_address=peer)
         stranger = await open_datagram(family=socket.AF_INET)
         await stranger.send_to(b"not for you", client.local_address)
         with move_on_after(0.01) as scope:
@@ -122,7 +123,7 @@ def test_a_connected_socket_hears_its_peer_only_and_is_told_that_nobody_is_there
             await client.recv()
         assert isinstance(error.value.__cause__, ConnectionRefusedError)
         # It was told once, and the transport works on.
-        server = await open_datagram(local=("127.0.0.1", port))
+        server = await open_datagram(local_address=("127.0.0.1", port))
         await client.send(b"now?")
         assert await server.recv() == b"now?"
         for each in (client, stranger, server):
@@ -133,7 +134,7 @@ def test_a_connected_socket_hears_its_peer_only_and_is_told_that_nobody_is_there
 
 def test_a_refusal_is_told_to_the_sender_too() -> None:
     async def main() -> None:
-        client = await open_datagram(remote=("127.0.0.1", free_udp_port()))
+        client = await open_datagram(peer_address=("127.0.0.1", free_udp_port()))
         await client.send(b"anybody?")
         await sleep(0.005)
         with pytest.raises(BrokenError, match=r"sending on .*Connection refused"):
@@ -145,8 +146,8 @@ def test_a_refusal_is_told_to_the_sender_too() -> None:
 
 def test_who_closes_after_a_datagram_and_receives_again_is_told() -> None:
     async def main() -> None:
-        transport = await open_datagram(local=("127.0.0.1", 0))
-        async with await open_datagram(remote=("127.0.0.1", transport.port)) as client:
+        transport = await open_datagram(local_address=("127.0.0.1", 0))
+        async with await open_datagram(peer_address=("127.0.0.1", transport.port)) as client:
 
             async def receive_and_close() -> None:
                 assert await transport.recv() == b"x"
@@ -165,7 +166,7 @@ def test_who_closes_after_a_datagram_and_receives_again_is_told() -> None:
 
 def test_one_receiver_and_a_close_that_wakes_it() -> None:
     async def main() -> None:
-        transport = await open_datagram(local=("127.0.0.1", 0))
+        transport = await open_datagram(local_address=("127.0.0.1", 0))
         first = create_task(transport.recv())
         await sleep(0)
         with pytest.raises(BusyError):
@@ -184,8 +185,8 @@ def test_one_receiver_and_a_close_that_wakes_it() -> None:
 
 def test_a_cancelled_receive_takes_no_datagram() -> None:
     async def main() -> None:
-        server = await open_datagram(local=("127.0.0.1", 0))
-        client = await open_datagram(remote=("127.0.0.1", server.port))
+        server = await open_datagram(local_address=("127.0.0.1", 0))
+        client = await open_datagram(peer_address=("127.0.0.1", server.port))
         for number in range(50):
             task = create_task(server.recv())
             await sleep(0)
@@ -204,8 +205,8 @@ def test_a_cancelled_receive_takes_no_datagram() -> None:
 
 def test_a_flood_leaves_others_their_turns() -> None:
     async def main() -> None:
-        server = await open_datagram(local=("127.0.0.1", 0))
-        client = await open_datagram(remote=("127.0.0.1", server.port))
+        server = await open_datagram(local_address=("127.0.0.1", 0))
+        client = await open_datagram(peer_address=("127.0.0.1", server.port))
         turns = 0
 
         async def take_turns() -> None:
@@ -253,16 +254,16 @@ def test_unix_datagrams_wait_for_room() -> None:
 
 def test_what_cannot_be_opened() -> None:
     async def main() -> None:
-        with pytest.raises(ValueError, match="needs a local or a remote address, or a family"):
+        with pytest.raises(ValueError, match="needs a local or a peer address, or a family"):
             await open_datagram()
         with pytest.raises(ResolveError, match=r"no-such\.invalid"):
-            await open_datagram(remote=("no-such.invalid", 53))
+            await open_datagram(peer_address=("no-such.invalid", 53))
         with pytest.raises(OSError, match=r"cannot receive at 192\.0\.2\.1:0: Cannot assign"):
-            await open_datagram(local=("192.0.2.1", 0))
-        first = await open_datagram(local=("127.0.0.1", 0), reuse_port=True)
-        second = await open_datagram(local=("127.0.0.1", first.port), reuse_port=True)
+            await open_datagram(local_address=("192.0.2.1", 0))
+        first = await open_datagram(local_address=("127.0.0.1", 0), reuse_port=True)
+        second = await open_datagram(local_address=("127.0.0.1", first.port), reuse_port=True)
         with pytest.raises(OSError, match="Address already in use"):
-            await open_datagram(local=("127.0.0.1", first.port))
+            await open_datagram(local_address=("127.0.0.1", first.port))
         with pytest.raises(ValueError, match=r"'localhost' is not a numeric address"):
             await first.send_to(b"x", ("localhost", 1))
         with pytest.raises(ValueError, match="Destination address required"):
@@ -301,8 +302,8 @@ def test_every_address_of_the_peer_is_tried() -> None:
 
     async def main() -> None:
         with pytest.raises(ConnectError, match=r"cannot connect to one:9: 255.*Permission denied"):
-            await open_datagram(remote=("one", 9), resolver=resolve)
-        transport = await open_datagram(remote=("two", 9), resolver=resolve)
+            await open_datagram(peer_address=("one", 9), resolver=resolve)
+        transport = await open_datagram(peer_address=("two", 9), resolver=resolve)
         assert transport.peer_address == ("127.0.0.1", 9)
         transport.close()
 
@@ -319,17 +320,18 @@ def test_addresses_that_do_not_go_with_ours_are_passed_over() -> None:
     async def main() -> None:
         local = ("127.0.0.1", 0)
         for remote, ours in ((("two", 9), local), (("unknown", 9), None)):
-            with await open_datagram(local=ours, remote=remote, resolver=resolve) as transport:
+            opened = open_datagram(local_address=ours, peer_address=remote, resolver=resolve)
+            with await opened as transport:
                 assert transport.peer_address == ("127.0.0.1", 9)
         with pytest.raises(ResolveError, match=r"no address in the family of 127\.0\.0\.1:0"):
-            await open_datagram(local=local, remote=("::1", 9))
+            await open_datagram(local_address=local, peer_address=("::1", 9))
 
     run(main())
 
 
 def test_a_port_that_is_none_and_an_address_that_is_gone() -> None:
     async def main() -> None:
-        transport = await open_datagram(local=("127.0.0.1", 0))
+        transport = await open_datagram(local_address=("127.0.0.1", 0))
         for port in (-1, 65_536):
             with pytest.raises(ValueError, match="port must be between 0 and 65535"):
                 await transport.send_to(b"x", ("127.0.0.1", port))
@@ -362,7 +364,7 @@ def test_socat_answers() -> None:
     """It takes a while to start: until then the network says that nobody is there."""
 
     async def main(port: int) -> None:
-        client = await open_datagram(remote=("127.0.0.1", port))
+        client = await open_datagram(peer_address=("127.0.0.1", port))
         answer = b""
         with fail_after(10):
             while not answer:
@@ -381,7 +383,7 @@ def test_socat_answers() -> None:
 
 def test_socat_asks(tmp_path: Path) -> None:
     async def main() -> None:
-        async with await open_datagram(local=("::1", 0)) as server:
+        async with await open_datagram(local_address=("::1", 0)) as server:
             with socat("-", f"UDP6:[::1]:{server.port}") as process, fail_after(10):
                 assert process.stdin is not None
                 assert process.stdout is not None

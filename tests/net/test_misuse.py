@@ -73,3 +73,13 @@ def test_a_certificate_that_is_not_there_or_is_none_is_named(
         client_context(authority=wrong)
     with pytest.raises(FileNotFoundError, match=f": {missing}$"):
         client_context(certificate=missing)
+
+
+def test_the_protocols_of_tls_are_several_names(certificates: Certificates) -> None:
+    with pytest.raises(TypeError, match=r"such as \('h2',\), got 'h2'"):
+        client_context(alpn="h2")
+    with pytest.raises(TypeError, match="got 'h2'"):
+        server_context(certificates.server_file, alpn="h2")
+    for wrong in ("", "x" * 256):
+        with pytest.raises(ValueError, match="must have 1 to 255 bytes, got"):
+            client_context(alpn=["h2", wrong])

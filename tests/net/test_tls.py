@@ -108,7 +108,7 @@ def test_verifying_needs_a_name(certificates: Certificates) -> None:
 
 def test_the_client_context_is_shared_and_verifies() -> None:
     assert client_context() is client_context()
-    assert client_context("h2", "http/1.1") is client_context("h2", "http/1.1")
+    assert client_context(alpn=("h2", "http/1.1")) is client_context(alpn=["h2", "http/1.1"])
     assert client_context().verify_mode is ssl.CERT_REQUIRED
     assert client_context().check_hostname
 

@@ -76,13 +76,13 @@ def test_the_operating_systems_store_is_what_counts(
                 await server
 
     async def main() -> None:
-        ours = client_context("of our store")  # each list of ALPN has a context
+        ours = client_context(alpn=["of our store"])  # each list of ALPN has a context
         await visit(ours, known)
         with pytest.raises(CertificateError, match="localhost"):
             await visit(ours, strange)
         monkeypatch.delenv("SSL_CERT_FILE")
         with pytest.raises(CertificateError, match="localhost"):
-            await visit(client_context("of the system's"), known)
+            await visit(client_context(alpn=["of the system's"]), known)
 
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority_file))
     run(main())
@@ -100,7 +100,7 @@ def test_a_server_has_a_certificate_for_each_name(
     context = server_context(
         certificates.server_file, names={"A.example": of_a, "*.b.example": of_others}
     )
-    trusting = client_context("only-a", authority=certificates.authority_file)
+    trusting = client_context(alpn=["only-a"], authority=certificates.authority_file)
 
     async def main() -> None:
         names = ("a.example", "A.Example", "x.b.example", "Y.B.EXAMPLE", "localhost", "127.0.0.1")
@@ -335,7 +335,7 @@ def test_s_server_chooses_a_protocol(
     certificates: Certificates, offered: tuple[str, ...], agreed: str | None
 ) -> None:
     async def main(port: int) -> None:
-        context = client_context(*offered, authority=certificates.authority_file)
+        context = client_context(alpn=offered, authority=certificates.authority_file)
         transport = await create_transport("127.0.0.1", port, ssl=context)
         assert isinstance(transport, SslTransport)
         assert transport.alpn_protocol == agreed

@@ -65,9 +65,9 @@ def test_a_listener_and_datagrams_close_both_ways() -> None:
             assert not first.closed
         async with await listen("127.0.0.1") as second:
             assert not second.closed
-        with await open_datagram(local=("127.0.0.1", 0)) as third:
+        with await open_datagram(local_address=("127.0.0.1", 0)) as third:
             assert not third.closed
-        async with await open_datagram(local=("127.0.0.1", 0)) as fourth:
+        async with await open_datagram(local_address=("127.0.0.1", 0)) as fourth:
             assert not fourth.closed
         assert all(each.closed for each in (first, second, third, fourth))
         await first.aclose()

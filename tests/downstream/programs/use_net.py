@@ -150,7 +150,7 @@ async def talk_over_tls() -> str | None:
     other = await listen(["127.0.0.1"], reuse_port=True)
     server = create_task(serve(shout, listener, other, ssl=strict))
     assert client_context() is client_context()
-    trusting = client_context("h2", authority=AUTHORITY_FILE, certificate=SERVER_FILE)
+    trusting = client_context(alpn=("h2",), authority=AUTHORITY_FILE, certificate=SERVER_FILE)
     assert_type(trusting, ssl.SSLContext)
     transport = await create_transport("127.0.0.1", port_of(listener), ssl=trusting)
     assert isinstance(transport, SslTransport)
@@ -280,11 +280,11 @@ async def write_in_small_pieces() -> bytes:
 
 async def use_datagrams_pipes_and_descriptors() -> bytes:
     """Send a datagram; pass the end of a pipe over a Unix socket, and read from it."""
-    async with await open_datagram(local=("127.0.0.1", 0)) as never_used:
+    async with await open_datagram(local_address=("127.0.0.1", 0)) as never_used:
         assert_type(never_used, DatagramTransport)
-    server = await open_datagram(local=("127.0.0.1", 0))
+    server = await open_datagram(local_address=("127.0.0.1", 0))
     assert_type(server, DatagramTransport)
-    client = await open_datagram(remote=("127.0.0.1", server.port))
+    client = await open_datagram(peer_address=("127.0.0.1", server.port))
     await client.send(b"datagram")
     data, sender = await server.recv_from()
     assert_type(sender, Address)

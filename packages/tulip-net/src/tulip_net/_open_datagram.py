@@ -17,8 +17,8 @@ __all__ = ["open_datagram"]
 @coroutine
 def open_datagram(
     *,
-    local: tuple[str, int] | None = None,
-    remote: tuple[str, int] | None = None,
+    local_address: tuple[str, int] | None = None,
+    peer_address: tuple[str, int] | None = None,
     family: int = socket.AF_UNSPEC,
     broadcast: bool = False,
     reuse_port: bool = False,
@@ -27,39 +27,39 @@ def open_datagram(
     """Open a UDP socket.
 
     Args:
-        local: Host and port to receive at; port 0 lets the system choose.
-        remote: Host and port to connect to: the socket then sends to and receives from nobody
+        local_address: Host and port to receive at; port 0 lets the system choose.
+        peer_address: Host and port to connect to: the socket then sends to and receives from nobody
             else, and is told when nobody listens there.
-        family: ``AF_INET`` or ``AF_INET6``; needed where there is neither ``local`` nor
-            ``remote``.
+        family: ``AF_INET`` or ``AF_INET6``; needed where there is neither ``local_address`` nor
+            ``peer_address``.
         broadcast: Allow sending to broadcast addresses.
-        reuse_port: Let several sockets share ``local`` (``SO_REUSEPORT``).
-        resolver: Looks up the host of ``remote``.
+        reuse_port: Let several sockets share ``local_address`` (``SO_REUSEPORT``).
+        resolver: Looks up the host of ``peer_address``.
 
     Raises:
-        ResolveError: A name has no address, or ``remote`` none of the family of ``local``.
-        ConnectError: No address of ``remote`` is reachable from here.
-        OSError: ``local`` cannot be had; the message names it.
+        ResolveError: A name has no address, or ``peer_address`` none of ``local_address``'s family.
+        ConnectError: No address of ``peer_address`` is reachable from here.
+        OSError: ``local_address`` cannot be had; the message names it.
         ValueError: A port is out of range, a host is empty, or nothing says which family to use.
         TypeError: A host or a port is of another type, such as None.
     """
-    if remote is None:
+    if peer_address is None:
         address: Address | None = None
-        if local is not None:
-            host, port = local
+        if local_address is not None:
+            host, port = local_address
             check_host(host)
             found = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
             family, address = found[0][0], found[0][4]
         if family == socket.AF_UNSPEC:
-            raise ValueError("open_datagram() needs a local or a remote address, or a family")
+            raise ValueError("open_datagram() needs a local or a peer address, or a family")
         sock = socket.socket(family, socket.SOCK_DGRAM)
         _prepare(sock, address, broadcast, reuse_port, mapped=_is_mapped(address))
         return DatagramTransport(sock)
-    host, port = remote
+    host, port = peer_address
     check_host(host)
     check_port(port, lowest=1)
     failures: list[tuple[str, OSError]] = []
-    answers, own = yield from resolve_both(resolver, remote, local, family)
+    answers, own = yield from resolve_both(resolver, peer_address, local_address, family)
     for family, _, _, _, address in answers:
         try:
             sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -74,7 +74,7 @@ def open_datagram(
             failures.append((format_address(address), error))
         else:
             return DatagramTransport(sock)
-    raise ConnectError(format_address(remote), tuple(failures)) from failures[0][1]
+    raise ConnectError(format_address(peer_address), tuple(failures)) from failures[0][1]
 
 
 def _is_mapped(address: Address | None) -> bool:

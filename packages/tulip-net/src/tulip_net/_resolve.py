@@ -90,8 +90,8 @@ def resolve_local(address: tuple[str, int] | None, family: int) -> Gen[dict[int,
 @coroutine
 def resolve_both(
     resolver: Resolver,
-    remote: tuple[str, int],
-    local: tuple[str, int] | None,
+    peer_address: tuple[str, int],
+    local_address: tuple[str, int] | None,
     family: int,
 ) -> Gen[tuple[Sequence[AddressInfo], dict[int, Address]]]:
     """Look up where to connect to, and what to bind for it in each family.
@@ -99,13 +99,13 @@ def resolve_both(
     Raises:
         ResolveError: One of the two has no address, or they have none in the same family.
     """
-    host, port = remote
+    host, port = peer_address
     answers = yield from resolver(host, port, family=family)
-    own = yield from resolve_local(local, family)
-    if local is not None:
+    own = yield from resolve_local(local_address, family)
+    if local_address is not None:
         usable_here = [answer for answer in answers if answer[0] in own]
         if answers and not usable_here:
-            raise ResolveError(host, f"no address in the family of {format_address(local)}")
+            raise ResolveError(host, f"no address in the family of {format_address(local_address)}")
         answers = usable_here
     if not answers:
         raise ResolveError(host, "no address")

@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -48,7 +48,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def client_context(
-    *alpn: str,
+    *,
+    alpn: Sequence[str] = (),
     authority: PathLike | None = None,
     certificate: PathLike | None = None,
     key: PathLike | None = None,
@@ -66,15 +67,17 @@ def client_context(
 
     Raises:
         OSError: A file cannot be read, or the key does not belong to the certificate.
-        ValueError: There is a key without a certificate.
+        TypeError: ``alpn`` is one string.
+        ValueError: There is a key without a certificate; a protocol's name is empty or too long.
 
     Source: RFC 7301 (ALPN).
     """
     if key is not None and certificate is None:
         raise ValueError(f"the key {key!r} is of no use without its certificate")
+    _check_protocols(alpn)
     if authority is None and certificate is None:
         with _Process.making:  # two threads must not both pay for the loading
-            return _shared_client_context(alpn)
+            return _shared_client_context(tuple(alpn))
     context = _new_client_context(alpn, authority)
     if certificate is not None:
         _show(context, certificate, key)
@@ -85,7 +88,7 @@ def server_context(
     certificate: PathLike,
     key: PathLike | None = None,
     *,
-    alpn: tuple[str, ...] = (),
+    alpn: Sequence[str] = (),
     client_authority: PathLike | None = None,
     names: Mapping[str, ssl.SSLContext] | None = None,
 ) -> ssl.SSLContext:
@@ -104,11 +107,14 @@ def server_context(
 
     Raises:
         OSError: A file cannot be read, or the key does not belong to the certificate.
+        TypeError: ``alpn`` is one string.
+        ValueError: A protocol's name is empty or too long.
 
     Source: RFC 7301 (ALPN); RFC 6066 section 3 (server name).
     """
     import ssl
 
+    _check_protocols(alpn)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _show(context, certificate, key)
     if client_authority is not None:
@@ -125,7 +131,7 @@ def _shared_client_context(alpn: tuple[str, ...]) -> ssl.SSLContext:
     return _new_client_context(alpn, None)
 
 
-def _new_client_context(alpn: tuple[str, ...], authority: PathLike | None) -> ssl.SSLContext:
+def _new_client_context(alpn: Sequence[str], authority: PathLike | None) -> ssl.SSLContext:
     import ssl
 
     context: ssl.SSLContext
@@ -180,7 +186,15 @@ def _load_system_store(context: ssl.SSLContext) -> None:
             return
 
 
-def _harden(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
+def _check_protocols(alpn: Sequence[str]) -> None:
+    if isinstance(alpn, str):  # whose letters would each be a protocol
+        raise TypeError(f"alpn must be several names, such as ({alpn!r},), got {alpn!r}")
+    for name in alpn:
+        if not 0 < len(name.encode()) <= 255:
+            raise ValueError(f"a protocol's name must have 1 to 255 bytes, got {name!r}")
+
+
+def _harden(context: ssl.SSLContext, alpn: Sequence[str]) -> None:
     import ssl
 
     # Renegotiation has brought attacks and no use (RFC 9325 section 3.4); TLS 1.3 removed it.
