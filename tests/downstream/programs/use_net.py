@@ -154,6 +154,7 @@ async def talk_over_tls() -> str | None:
     assert_type(trusting, ssl.SSLContext)
     transport = await create_transport("127.0.0.1", port_of(listener), ssl=trusting)
     assert isinstance(transport, SslTransport)
+    assert_type(transport.inner, Transport)
     version = transport.version
     assert_type(version, str | None)
     assert transport.alpn_protocol == "h2"
@@ -283,6 +284,9 @@ async def use_datagrams_pipes_and_descriptors() -> bytes:
     async with await open_datagram(local_address=("127.0.0.1", 0)) as never_used:
         assert_type(never_used, DatagramTransport)
     server = await open_datagram(local_address=("127.0.0.1", 0))
+    assert_type(server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536), None)
+    assert_type(server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), int)
+    assert_type(server.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8), bytes)
     assert_type(server, DatagramTransport)
     client = await open_datagram(peer_address=("127.0.0.1", server.port))
     await client.send(b"datagram")

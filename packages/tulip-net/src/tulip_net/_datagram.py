@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn, final
 from tulip_net._address import Address, check_port, format_address
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
+from tulip_net._options import SocketOptions
 from tulip_net._typing import override
 from tulip_sched import ClosedError, Gen, Watch, WrongThreadError, coroutine
 
@@ -34,7 +35,7 @@ LARGEST = 65535
 
 
 @final
-class DatagramTransport(Closable):
+class DatagramTransport(SocketOptions, Closable):
     """Sends and receives datagrams: whole, or not at all.
 
     Args:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 from tulip_net._closable import Closable
 from tulip_net._errors import LOSSES, BrokenError
 from tulip_net._gather import GATHERS, JOINED, Gathered
+from tulip_net._options import SocketOptions
 from tulip_net._send_file import CANNOT_SENDFILE, FilePart, send_by_reading
 from tulip_sched import BusyError, ClosedError, Gen, Watch, coroutine
 
@@ -35,7 +36,7 @@ EARLY: Final = 8
 saves a fifth of one with each event after that (benchmarks/echo, benchmarks/accept)."""
 
 
-class SocketSending(Closable):
+class SocketSending(SocketOptions, Closable):
     """The socket of a `SocketTransport`, and sending on it."""
 
     __slots__ = ("_ended", "_failure", "_sending", "_sock", "_unsent", "_watch")

@@ -31,6 +31,14 @@ class Facts:
         return self._closed
 
     @property
+    def inner(self) -> Transport:
+        """What TLS is spoken over: for the options of its socket, for one.
+
+        Not to be sent or received on: the two ends would not understand each other any more.
+        """
+        return self._inner
+
+    @property
     def local_address(self) -> Address | None:
         """Our end's address; ``None`` where there is none."""
         address: Address | None = getattr(self._inner, "local_address", None)
