@@ -32,6 +32,7 @@ from tulip_net import (
     create_task,
     fail_after,
     getaddrinfo,
+    getnameinfo,
     listen,
     move_on_after,
     run,
@@ -55,8 +56,10 @@ cache-size=0
 addn-hosts={{folder}}/hosts
 host-record=both.example,127.0.0.1,::1
 host-record=six.example,::1
+host-record=named.example,192.0.2.7,2001:db8::7
 address=/gone.example/
 local=/example/
+local=/2.0.192.in-addr.arpa/
 server=/slow.example/127.0.0.1#{SLOW_PORT}
 server=/silent.example/127.0.0.1#{SLOW_PORT}
 server=/failing.example/127.0.0.1#{SLOW_PORT}
@@ -216,6 +219,23 @@ def an_answer_is_remembered_for_its_age(server: NameServer) -> object:
     return run(main())
 
 
+def addresses_have_names(server: NameServer) -> object:
+    async def main() -> list[object]:
+        found: list[object] = [
+            await getnameinfo(("192.0.2.7", 80)),
+            await getnameinfo(("2001:db8::7", 443, 0, 0), flags=socket.NI_NUMERICSERV),
+            await getnameinfo(("192.0.2.8", 4321)),
+            await getnameinfo(("192.0.2.7", 4321), flags=socket.NI_NUMERICHOST),
+        ]
+        try:
+            await getnameinfo(("192.0.2.8", 80), flags=socket.NI_NAMEREQD)
+        except ResolveError as error:
+            found.append(str(error))
+        return found
+
+    return run(main())
+
+
 SCENARIOS: tuple[Callable[[NameServer], object], ...] = (
     slow_names_starve_nobody,
     one_question_serves_many_tasks,
@@ -224,6 +244,7 @@ SCENARIOS: tuple[Callable[[NameServer], object], ...] = (
     failures,
     only_ipv6,
     an_answer_is_remembered_for_its_age,
+    addresses_have_names,
 )
 
 DAEMONS: list[subprocess.Popen[bytes]] = []

@@ -28,6 +28,7 @@ from tulip_net import (
     create_task,
     create_transport,
     getaddrinfo,
+    getnameinfo,
     listen,
     move_on_after,
     open_datagram,
@@ -161,8 +162,22 @@ def test_a_host_of_the_wrong_type_is_named(host: Any) -> None:
 
 @pytest.mark.parametrize("host", [b"localhost", 5, ("127.0.0.1",)])
 def test_a_look_up_of_the_wrong_type_is_named(host: Any) -> None:
-    with pytest.raises(TypeError, match=re.escape(f"host must be a str, got {host!r}")):
-        run(getaddrinfo(host, 80))
+    for ask in (getaddrinfo(host, 80), getnameinfo((host, 80))):
+        with pytest.raises(TypeError, match=re.escape(f"host must be a str, got {host!r}")):
+            run(ask)
+
+
+def test_only_a_literal_address_can_be_asked_for_its_name() -> None:
+    for host in ("localhost", "x.invalid", "1.2.3.4.5", "é", "fe80::1%no-such-device"):
+        refused = re.escape(f"the name of a literal address can be asked for, got {host!r}")
+        with pytest.raises(ValueError, match=refused):
+            run(getnameinfo((host, 80)))
+    with pytest.raises(TypeError, match="is a host and a port, got '/run/socket'"):
+        run(getnameinfo("/run/socket"))
+    with pytest.raises(ValueError, match="port must be between 0 and 65535, got 65536"):
+        run(getnameinfo(("127.0.0.1", 65536)))
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    assert run(getnameinfo(("::1", 80, 0, 0), flags=numeric)) == ("::1", "80")
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536, 80_000_000_000])

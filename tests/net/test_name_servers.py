@@ -84,3 +84,13 @@ def test_only_ipv6(outcomes: dict[str, Any]) -> None:
 def test_an_answer_is_remembered_for_its_age_and_no_longer(outcomes: dict[str, Any]) -> None:
     seen = outcomes["an_answer_is_remembered_for_its_age"]
     assert seen == ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.9"]
+
+
+def test_an_address_is_asked_for_its_name(outcomes: dict[str, Any]) -> None:
+    assert outcomes["addresses_have_names"] == [
+        ["named.example", "http"],
+        ["named.example", "443"],
+        ["192.0.2.8", "4321"],
+        ["192.0.2.7", "4321"],
+        "cannot resolve '192.0.2.8': Name or service not known",
+    ]

@@ -77,6 +77,7 @@ from tulip_net import (
     current_task,
     fail_after,
     getaddrinfo,
+    getnameinfo,
     listen,
     listen_unix,
     map_over,
@@ -200,6 +201,8 @@ async def connect_step_by_step() -> int:
     """Look a name up, connect a socket, and wrap it."""
     listener = await listen("127.0.0.1")
     answers = await getaddrinfo("127.0.0.1", port_of(listener), family=socket.AF_INET)
+    numeric = await getnameinfo(answers[0][4], flags=socket.NI_NUMERICHOST)
+    assert_type(numeric, tuple[str, str])
     assert_type(answers, list[AddressInfo])
     family, kind, protocol, _, address = answers[0]
     sock = socket.socket(family, kind, protocol)

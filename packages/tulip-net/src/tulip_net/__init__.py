@@ -55,7 +55,7 @@ from tulip_net._open_datagram import open_datagram
 from tulip_net._open_process import ProcessOptions, Stdio, open_process
 from tulip_net._pipe import PipeEnd, PipeTransport
 from tulip_net._process import Command, Process
-from tulip_net._resolve import Resolver, getaddrinfo
+from tulip_net._resolve import Resolver, getaddrinfo, getnameinfo
 from tulip_net._run_process import run_process
 from tulip_net._serve import serve
 from tulip_net._socket import SocketTransport
@@ -174,6 +174,7 @@ __all__ = [
     "current_task",
     "fail_after",
     "getaddrinfo",
+    "getnameinfo",
     "listen",
     "listen_unix",
     "map_over",

@@ -17,22 +17,22 @@ Source: resolv.conf(5), ``timeout`` and ``attempts``.
 from __future__ import annotations
 
 import os
-import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread
-from typing import Any, TypeAlias, cast, final
+from typing import Any, TypeAlias, final
 
-from tulip_net._address import AddressInfo
 from tulip_sched import ClosedError, Gen, Task, block, coroutine, current_context, current_task
 
-__all__ = ["Lookups", "look_up", "usable"]
+__all__ = ["Lookups", "Question", "look_up"]
 
-Question: TypeAlias = tuple[str | None, int, int, int, int, int]
-"""Arguments of `socket.getaddrinfo`."""
+Question: TypeAlias = tuple[Callable[..., Any], str | None, tuple[int, ...]]
+"""A function that asks the operating system and blocks meanwhile, its first argument, which the
+thread is named after, and the others. The same question is asked once at a time."""
 
-Outcome: TypeAlias = list[AddressInfo] | Exception
+Outcome: TypeAlias = Any
+"""An answer, or an `Exception`."""
 
 MOST = 32
 """Threads. So many names must be slow at the same time before another one has to wait for them."""
@@ -68,7 +68,7 @@ class Lookups:
                 Thread(
                     target=self._work,
                     args=(question,),
-                    name=f"look up {question[0]}",
+                    name=f"look up {question[1]}",
                     daemon=True,  # rule 4
                 ).start()
                 self._threads += 1
@@ -98,22 +98,10 @@ class Lookups:
                 tell(outcome)
 
 
-def usable(answers: Iterable[tuple[object, ...]]) -> list[AddressInfo]:
-    """Return the answers that can be connected to.
-
-    A Python without IPv6 gives IPv6 addresses as raw bytes; nobody could connect to them.
-    """
-    return [
-        cast("AddressInfo", answer)
-        for answer in answers
-        if isinstance(answer[4], tuple) and isinstance(answer[4][0], str)
-    ]
-
-
 def _ask(question: Question) -> Outcome:
-    host, port, family, kind, protocol, flags = question
+    ask, host, more = question
     try:
-        return usable(socket.getaddrinfo(host, port, family, kind, protocol, flags))
+        return ask(host, *more)
     except Exception as error:  # noqa: BLE001 - whatever it is, those who wait get it
         return error
 
@@ -133,11 +121,11 @@ if hasattr(os, "register_at_fork"):
 
 
 @coroutine
-def look_up(question: Question) -> Gen[list[AddressInfo]]:
+def look_up(question: Question) -> Gen[Any]:
     """Ask the operating system, and wait for its answer.
 
     Raises:
-        OSError: There is none; a ``socket.gaierror`` says why.
+        OSError: There is none; a ``socket.gaierror`` says why. Whatever else the function raises.
     """
     waiter = _Waiter(question)
     _Process.lookups.ask(question, waiter.tell)
@@ -155,7 +143,7 @@ class _Waiter:
 
     def __init__(self, question: Question) -> None:
         self.loop = current_context().eventloop
-        self.outcome: Outcome = []
+        self.outcome: Outcome = None
         self._question = question
         self._task: Task[Any] | None = current_task()
         self._lookups = _Process.lookups

@@ -1,17 +1,27 @@
-"""From names to addresses."""
+"""From names to addresses, and back."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from tulip_net._address import Address, AddressInfo, check_host, check_port, format_address
 from tulip_net._errors import ResolveError
-from tulip_net._lookups import look_up, usable
+from tulip_net._lookups import look_up
 from tulip_sched import Coroutine, Gen, coroutine
 
-__all__ = ["AddressInfo", "Resolver", "getaddrinfo", "resolve_both", "resolve_local"]
+__all__ = [
+    "AddressInfo",
+    "Resolver",
+    "getaddrinfo",
+    "getnameinfo",
+    "resolve_both",
+    "resolve_local",
+]
+
+LITERAL: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+"""With these the C library asks no server and reads no file: it does not block."""
 
 
 class Resolver(Protocol):
@@ -60,10 +70,7 @@ def getaddrinfo(
         raise ResolveError(host, "not a valid name")
     flags |= socket.AI_NUMERICSERV
     try:
-        # With this flag the C library asks no server and reads no file: it does not block.
-        return usable(
-            socket.getaddrinfo(host, port, family, type, flags=flags | socket.AI_NUMERICHOST)
-        )
+        return _addresses(host, port, family, type, flags | LITERAL)
     except UnicodeError as error:
         raise ResolveError(str(host), f"not a valid name ({error})") from error
     except socket.gaierror:
@@ -71,9 +78,69 @@ def getaddrinfo(
     except OSError as error:  # of Python's, which imports `idna` here the first time
         raise ResolveError(str(host), error.strerror or str(error)) from error
     try:
-        return (yield from look_up((host, port, family, type, 0, flags)))
+        question = (_addresses, host, (port, family, type, flags))
+        found: list[AddressInfo] = yield from look_up(question)
     except OSError as error:  # a gaierror, or for EAI_SYSTEM what the system said
         raise ResolveError(str(host), error.strerror or str(error)) from error
+    return found
+
+
+def _addresses(
+    host: str | None, port: int, family: int, kind: int, flags: int
+) -> list[AddressInfo]:
+    """Ask, and leave out what nobody can connect to.
+
+    A Python without IPv6 gives IPv6 addresses as raw bytes.
+    """
+    answers: list[Any] = socket.getaddrinfo(host, port, family, kind, 0, flags)
+    return [answer for answer in answers if isinstance(answer[4][0], str)]
+
+
+@coroutine
+def getnameinfo(address: Address, *, flags: int = 0) -> Gen[tuple[str, str]]:
+    """Look up the name of an address, and that of the service at its port.
+
+    Args:
+        address: A literal IPv4 or IPv6 address and a port, such as a transport's
+            ``peer_address``.
+        flags: Of `socket.getnameinfo`. With ``NI_NUMERICHOST`` nobody is asked; with
+            ``NI_NAMEREQD`` an address without a name is an error.
+
+    Returns:
+        The name and the service. Where there is none, the address and the port as they are.
+
+    Raises:
+        ResolveError: There is no answer, or with ``NI_NAMEREQD`` no name.
+        ValueError: The host is no literal address, or the port is out of range.
+        TypeError: Either is of another type, or it is a Unix socket's address.
+
+    Whoever owns an address decides what it is called: ask for the addresses of the name before
+    you trust it.
+
+    Looked up in the same threads as by `getaddrinfo`, and cancelled as there.
+
+    Source: RFC 3493 section 6.2; RFC 1035 section 3.5.
+    """
+    if not isinstance(address, tuple):
+        raise TypeError(f"an address with a name is a host and a port, got {address!r}")
+    host, port = check_host(address[0]), check_port(address[1])
+    try:
+        _addresses(host, port, socket.AF_UNSPEC, socket.SOCK_DGRAM, LITERAL)
+    except (OSError, UnicodeError):
+        raise ValueError(f"the name of a literal address can be asked for, got {host!r}") from None
+    more = (*address[1:], flags)
+    try:
+        if flags & socket.NI_NUMERICHOST:
+            return _names(host, *more)
+        found: tuple[str, str] = yield from look_up((_names, host, more))
+    except OSError as error:
+        raise ResolveError(host, error.strerror or str(error)) from error
+    return found
+
+
+def _names(host: str, *more: int) -> tuple[str, str]:
+    *rest, flags = more
+    return socket.getnameinfo((host, *rest), flags)  # type: ignore[arg-type]  # two or four
 
 
 @coroutine
