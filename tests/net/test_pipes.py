@@ -117,6 +117,28 @@ def test_what_is_no_pipe_is_refused() -> None:
     run(main())
 
 
+def test_a_refused_end_leaves_the_other_as_it_was() -> None:
+    """Or a program whose output is a file leaves its terminal non-blocking, and others in it."""
+
+    async def main() -> None:
+        reading, writing = os.pipe()
+        with tempfile.TemporaryFile() as file, pytest.raises(ValueError, match="is on a disk"):
+            PipeTransport(reading, file)
+        assert os.get_blocking(reading)
+        os.close(reading)
+        os.close(writing)
+
+    run(main())
+
+
+def test_a_file_on_a_disk_is_told_what_takes_it() -> None:
+    with tempfile.TemporaryFile() as file:
+        with pytest.raises(ValueError, match=r"sends with send_file\(\), or read in a thread"):
+            PipeTransport(receive=file)
+        with pytest.raises(ValueError, match=r"write to it directly, or in a thread"):
+            PipeTransport(send=file)
+
+
 def test_a_dropped_transport_warns_and_closes() -> None:
     reading, writing = os.pipe()
 

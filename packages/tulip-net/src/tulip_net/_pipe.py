@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import warnings
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeAlias, final
 
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
@@ -34,6 +34,10 @@ class _File(Protocol):
 PipeEnd: TypeAlias = int | _File
 """A descriptor, or a file object that has one, such as a child process's ``stdin``."""
 
+TO_READ: Final = "another transport sends with send_file(), or read in a thread"
+TO_WRITE: Final = "write to it directly, or in a thread"
+"""What to do with a file instead."""
+
 
 @final
 class PipeTransport(Closable):
@@ -56,11 +60,15 @@ class PipeTransport(Closable):
     def __init__(self, receive: PipeEnd | None = None, send: PipeEnd | None = None) -> None:
         if receive is None and send is None:
             raise ValueError("a pipe transport needs an end to read from, or to write to, or both")
-        self._incoming = None if receive is None else _End(receive)
+        self._incoming = None if receive is None else _End(receive, TO_READ)
         if send is None or send == receive:
             self._outgoing = None if send is None else self._incoming
         else:
-            self._outgoing = _End(send)
+            self._outgoing = _End(send, TO_WRITE)
+        # Not before both were found fit: the one who shares a refused terminal keeps it as it was.
+        for end in (self._incoming, self._outgoing):
+            if end is not None:
+                os.set_blocking(end.fd, False)
         self._ready = True
         self._sending = False
         self._unsent = 0
@@ -189,14 +197,14 @@ class _End:
 
     __slots__ = ("_file", "fd", "watch")
 
-    def __init__(self, file: PipeEnd) -> None:
+    def __init__(self, file: PipeEnd, instead: str) -> None:
         self.fd = file if isinstance(file, int) else file.fileno()
         mode = os.fstat(self.fd).st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
-            raise ValueError(f"{file!r} is on a disk: it has no readiness to wait for")
+            told = f"{file!r} is on a disk, and has no readiness to wait for: {instead}"
+            raise ValueError(told)
         self.watch = Watch(self.fd)
         self._file = file
-        os.set_blocking(self.fd, False)
 
     def close(self) -> None:
         if self.fd < 0:
