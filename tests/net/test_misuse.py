@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from tests.opponents.certificates import Certificates
-from tulip_net import Transport, client_context, listen, run, serve, server_context
+from tulip_net import (
+    Transport,
+    client_context,
+    create_transport,
+    listen,
+    open_datagram,
+    run,
+    serve,
+    server_context,
+    start_tls,
+)
 from tulip_net.testing import memory_pair
 
 
@@ -83,3 +93,47 @@ def test_the_protocols_of_tls_are_several_names(certificates: Certificates) -> N
     for wrong in ("", "x" * 256):
         with pytest.raises(ValueError, match="must have 1 to 255 bytes, got"):
             client_context(alpn=["h2", wrong])
+
+
+def test_contexts_of_the_other_side(certificates: Certificates) -> None:
+    ours, theirs = memory_pair()
+    for_client = client_context(authority=certificates.authority_file)
+    for_server = server_context(certificates.server_file)
+    text: Any = "yes"
+
+    async def main() -> None:
+        with ours, theirs:
+            with pytest.raises(ValueError, match=r"a TLS client .* a server's, as server_context"):
+                await start_tls(ours, for_server, server_hostname="localhost")
+            with pytest.raises(ValueError, match=r"a TLS server .* a client's, as client_context"):
+                await start_tls(ours, for_client, server_side=True)
+            with pytest.raises(TypeError, match="must be an SSLContext, got 'yes'"):
+                await start_tls(ours, text, server_hostname="localhost")
+        with await listen("127.0.0.1") as listener:
+            with pytest.raises(ValueError, match=r"a TLS server .* a client's, as client_context"):
+                await serve(handler, listener, ssl=for_client)
+            with pytest.raises(TypeError, match="must be an SSLContext, got 'yes'"):
+                await serve(handler, listener, ssl=text)
+            assert not listener.closed
+
+    run(main())
+
+
+def test_a_url_where_a_proxy_belongs() -> None:
+    """It may have a password, which is nothing to show."""
+    url: Any = "http://me:secret@proxy.example:3128"
+    with pytest.raises(TypeError, match=r"a proxy .* proxy_from_url\(\) .* got a str") as caught:
+        run(create_transport("localhost", 80, proxy=url))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_host_where_an_address_belongs() -> None:
+    host: Any = "127.0.0.1"
+    for call in (
+        create_transport("localhost", 80, local_address=host),
+        open_datagram(local_address=host),
+        open_datagram(peer_address=host),
+        open_datagram(peer_address=("127.0.0.1", 80), local_address=host),
+    ):
+        with pytest.raises(TypeError, match=r"must be \(host, port\), got '127\.0\.0\.1'"):
+            run(call)

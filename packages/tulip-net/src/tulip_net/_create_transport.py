@@ -85,6 +85,11 @@ def create_transport(
     check_port(port, lowest=1)
     transport: Transport
     if proxy is not None:
+        if not callable(proxy):  # and a URL may have a password, which is nothing to show
+            raise TypeError(
+                "a proxy is a connector, such as proxy_from_url() makes of a URL, "
+                f"got a {type(proxy).__name__}"
+            )
         transport = yield from proxy(host, port)
     else:
         sock = yield from create_connection(

@@ -154,7 +154,8 @@ class DatagramTransport(SocketOptions, Closable):
             ClosedError: This transport was closed by us.
             BusyError: Another task is already waiting to send.
             BrokenError: As for `recv_from`; the datagram was not sent.
-            ValueError: It is too long, or the address is no numeric one, or its port is none.
+            ValueError: It is too long, or the address is no numeric one, or of another family, or
+                its port is none.
         """
         _check_numeric(address)
         while True:
@@ -164,7 +165,7 @@ class DatagramTransport(SocketOptions, Closable):
                 self._watch.block_w()
                 yield
             except OSError as error:
-                self._fail("sending", error)
+                self._fail(f"sending to {format_address(address)}", error)
             else:
                 return
 
@@ -195,8 +196,13 @@ class DatagramTransport(SocketOptions, Closable):
     def _fail(self, doing: str, error: OSError) -> NoReturn:
         if self.closed:
             raise ClosedError(f"{doing} on a transport that was closed: {self!r}") from None
+        if isinstance(error, socket.gaierror):  # an address of the other family
+            raise ValueError(  # noqa: TRY004 - what is wrong is the address
+                f"{doing} on {self!r}: {error.strerror}"
+            ) from None
         if error.errno in {errno.EMSGSIZE, errno.EDESTADDRREQ, errno.EISCONN}:
-            raise ValueError(f"{doing} on {self!r}: {error.strerror}") from None
+            hint = ": send_to() takes one" if error.errno == errno.EDESTADDRREQ else ""
+            raise ValueError(f"{doing} on {self!r}: {error.strerror}{hint}") from None
         raise BrokenError(f"{doing} on {self!r} failed: {error}") from error
 
     @override

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from tulip_net._address import Address, check_host, check_port, format_address
+from tulip_net._address import Address, check_host, check_pair, check_port, format_address
 from tulip_net._datagram import DatagramTransport
 from tulip_net._errors import ConnectError
 from tulip_net._resolve import Resolver, getaddrinfo, resolve_both
@@ -46,7 +46,7 @@ def open_datagram(
     if peer_address is None:
         address: Address | None = None
         if local_address is not None:
-            host, port = local_address
+            host, port = check_pair("local_address", local_address)
             check_host(host)
             found = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
             family, address = found[0][0], found[0][4]
@@ -55,7 +55,7 @@ def open_datagram(
         sock = socket.socket(family, socket.SOCK_DGRAM)
         _prepare(sock, address, broadcast, reuse_port, mapped=_is_mapped(address))
         return DatagramTransport(sock)
-    host, port = peer_address
+    host, port = check_pair("peer_address", peer_address)
     check_host(host)
     check_port(port, lowest=1)
     failures: list[tuple[str, OSError]] = []

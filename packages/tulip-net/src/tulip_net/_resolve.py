@@ -6,7 +6,14 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from tulip_net._address import Address, AddressInfo, check_host, check_port, format_address
+from tulip_net._address import (
+    Address,
+    AddressInfo,
+    check_host,
+    check_pair,
+    check_port,
+    format_address,
+)
 from tulip_net._errors import ResolveError
 from tulip_net._lookups import look_up
 from tulip_sched import Coroutine, Gen, coroutine
@@ -148,7 +155,7 @@ def resolve_local(address: tuple[str, int] | None, family: int) -> Gen[dict[int,
     """Return the socket addresses to bind for a local ``(host, port)``, one for each family."""
     if address is None:
         return {}
-    host, port = address
+    host, port = check_pair("local_address", address)
     check_host(host)
     answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
     return {answer[0]: answer[4] for answer in reversed(answers)}

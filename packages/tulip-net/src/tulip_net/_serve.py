@@ -13,6 +13,7 @@ from tulip_net._seconds import check_seconds
 from tulip_net._socket import SocketTransport
 from tulip_net._transport import Transport
 from tulip_net.tls import start_tls
+from tulip_net.tls._start import check_context
 from tulip_sched import (
     AnyCoroutine,
     BusyError,
@@ -75,15 +76,16 @@ def serve(
         handshake_timeout: Seconds that a TLS handshake may take; ``None``: no limit.
 
     Raises:
-        ValueError: A limit is negative, or ``max_connections`` is 0. The listeners are left open.
-        TypeError: A limit is no number, ``handler`` cannot be called, or a listener is none;
-            likewise.
+        ValueError: A limit is negative, ``max_connections`` is 0, or ``ssl`` is a client's context.
+            The listeners are left open.
+        TypeError: A limit is no number, ``ssl`` no context, ``handler`` cannot be called, or a
+            listener is none; likewise.
         BusyError: Another task accepts on one of the listeners, which are left open.
         OSError: A listening socket failed.
 
     Cancelling cancels the handlers at once and waits for their ends.
     """
-    _check(handler, listener, *more)
+    _check(handler, ssl, listener, *more)
     _check_limits(max_connections, grace, handshake_timeout)
     ours = True  # and not another server's
     server = _Server(handler, ssl, handshake_timeout)
@@ -199,13 +201,15 @@ class _Server:
         self._waiter = None
 
 
-def _check(handler: object, *listeners: object) -> None:
+def _check(handler: object, context: _ssl.SSLContext | None, *listeners: object) -> None:
     """Refuse what is often given by mistake; later it would be an error of each connection."""
     if not callable(handler):
         raise TypeError(f"a handler must be a coroutine function, not its call: {handler!r}")
     for each in listeners:
         if not isinstance(each, Listener):
             raise TypeError(f"serving needs a listener, got {each!r}: wait for listen() first")
+    if context is not None:
+        check_context(context, server_side=True)
 
 
 def _log(transport: Transport, error: Exception) -> None:

@@ -17,7 +17,7 @@ from tulip_sched import Gen, coroutine
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["CLOSING_TIMEOUT", "start_tls"]
+__all__ = ["CLOSING_TIMEOUT", "check_context", "start_tls"]
 
 CLOSING_TIMEOUT = 2.0
 """Seconds: a few round trips of the slowest paths; a peer that is longer about it has gone."""
@@ -56,7 +56,8 @@ def start_tls(
         BusyError: A task is waiting on ``transport``, a socket's or one of TLS; both are unharmed.
         ValueError: The arguments do not fit together, ``server_hostname`` can be no name, or
             ``closing_timeout`` is negative. ``transport`` is left as it is.
-        TypeError: ``server_hostname`` is no text, or ``closing_timeout`` no number; likewise.
+        TypeError: ``server_hostname`` is no text, ``context`` none, or ``closing_timeout`` no
+            number; likewise.
 
     Source: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 6066 section 3 (server name).
     """
@@ -138,6 +139,24 @@ def _checked_context(
         if server_side:
             raise ValueError("a TLS server needs a context with a certificate")
         context = client_context()
+    check_context(context, server_side=server_side)
     if not server_side and context.check_hostname and not server_hostname:
         raise ValueError("verifying needs the server_hostname that the certificate must be for")
     return context
+
+
+def check_context(context: ssl.SSLContext, *, server_side: bool) -> None:
+    """Refuse what is no context, or one for the other side.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It is the other side's.
+    """
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"the context of TLS must be an SSLContext, got {context!r}")
+    if server_side and context.protocol == ssl.PROTOCOL_TLS_CLIENT:
+        raise ValueError("a TLS server got a context that is a client's, as client_context() makes")
+    if not server_side and context.protocol == ssl.PROTOCOL_TLS_SERVER:
+        raise ValueError("a TLS client got a context that is a server's, as server_context() makes")
