@@ -8,16 +8,21 @@ import tempfile
 
 import pytest
 
+from tests.net.echoing import echo
 from tests.net.pairs import tcp, unix
 from tulip_net import (
     BrokenError,
     BusyError,
     ClosedError,
+    Listener,
     SocketTransport,
     create_task,
+    create_transport,
+    listen,
     recv_descriptors,
     run,
     send_descriptors,
+    serve,
     sleep,
 )
 
@@ -128,6 +133,35 @@ def test_what_cannot_be_sent() -> None:
                 await use
         for each in (a, b, c, d):
             each.close()
+
+    run(main())
+
+
+def test_a_listener_travels_while_it_serves() -> None:
+    """As to a new version of a program, which takes its place without missing a connection."""
+
+    async def main() -> None:
+        a, b = transports()
+        listener = await listen(["127.0.0.1", "127.0.0.2"])
+        server = create_task(serve(echo, listener))
+        await sleep(0)
+        assert len(listener.descriptors) == 2
+        await send_descriptors(a, listener.descriptors)
+        _, numbers = await recv_descriptors(b, most=2)
+        again = Listener([socket.socket(fileno=number) for number in numbers])
+        assert again.addresses == listener.addresses
+        listener.close()
+        await server
+        server = create_task(serve(echo, again))
+        for host, port in [(host, again.port) for host in ("127.0.0.1", "127.0.0.2")]:
+            async with await create_transport(host, port) as transport:
+                await transport.send(b"x")
+                assert await transport.recv(1) == b"x"
+        for each in (a, b, again):
+            each.close()
+        await server
+        with pytest.raises(ClosedError, match="has no descriptor any more"):
+            listener.descriptors  # noqa: B018
 
     run(main())
 

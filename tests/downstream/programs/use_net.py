@@ -76,6 +76,7 @@ from tulip_net import (
     current_context,
     current_task,
     fail_after,
+    format_address,
     getaddrinfo,
     getnameinfo,
     listen,
@@ -114,7 +115,9 @@ def port_of(listener: Listener) -> int:
     """Return the port that a listener was given."""
     address = listener.addresses[0]
     assert_type(address, Address)
+    assert_type(listener.descriptors, list[int])
     assert isinstance(address, tuple)
+    assert_type(format_address(address), str)
     return address[1]
 
 

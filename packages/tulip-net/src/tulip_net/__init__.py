@@ -28,7 +28,7 @@ addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_tra
 (to its end), `_datagram`, `_open_datagram`; and apart, for tests, ``testing/``.
 """
 
-from tulip_net._address import Address, AddressInfo
+from tulip_net._address import Address, AddressInfo, format_address
 from tulip_net._buffered import BufferedReader
 from tulip_net._buffered_writer import BufferedWriter
 from tulip_net._closable import Closable
@@ -173,6 +173,7 @@ __all__ = [
     "current_context",
     "current_task",
     "fail_after",
+    "format_address",
     "getaddrinfo",
     "getnameinfo",
     "listen",

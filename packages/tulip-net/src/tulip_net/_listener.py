@@ -112,6 +112,22 @@ class Listener(Closable):
         return [door.sock.getsockname() for door in self._doors]
 
     @property
+    def descriptors(self) -> list[int]:
+        """The numbers of the listening sockets, which stay this listener's to close.
+
+        For another process, which makes a listener of its own of them: sent to it by
+        `send_descriptors`, or inherited (``pass_fds`` of `open_process`). That also works under
+        `serve`: connections come to whichever process takes them, and as long as one of them has
+        the sockets open, none is refused.
+
+        Raises:
+            ClosedError: The listener is closed.
+        """
+        if self.closed:
+            raise ClosedError(f"{self!r} has no descriptor any more")
+        return [door.sock.fileno() for door in self._doors]
+
+    @property
     def port(self) -> int:
         """The port of the first socket.
 
