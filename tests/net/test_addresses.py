@@ -6,7 +6,7 @@ from tulip_net import Address, format_address
 
 
 @pytest.mark.parametrize(
-    ("address", "text"),
+    "address, text",
     [
         (("127.0.0.1", 80), "127.0.0.1:80"),
         (("example.org", 80), "example.org:80"),
