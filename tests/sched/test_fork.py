@@ -228,6 +228,42 @@ far.close()
     assert output(program) == "b'child'\n0\nb'parent'\n"
 
 
+def test_a_child_of_a_task_that_reads_is_told_whose_watch_it_is() -> None:
+    """As the task that forked keeps its place between two waits, the copy must not have it."""
+    program = """
+near, far = socket.socketpair()
+
+@coroutine
+def receive():
+    watch.block_r()
+    yield
+    print(near.recv(9), flush=True)
+
+async def main():
+    global watch
+    watch = Watch(near.fileno())
+    far.send(b"first")
+    await receive()
+    print(in_a_child(lambda: tried(lambda: run(receive()))))
+    far.send(b"second")
+    await receive()
+    if (child := os.fork()) == 0:
+        await receive()
+    os.waitpid(child, 0)
+    watch.forget()
+
+try:
+    run(main())
+except Exception as error:
+    print("forked" in str(error), flush=True)
+    os._exit(0)
+near.close()
+far.close()
+"""
+    told = ["b'first'", "WrongThreadError True", "0", "b'second'", "True"]
+    assert output(program).splitlines() == told
+
+
 def test_a_child_forgets_a_watch_and_the_parent_does_not() -> None:
     program = """
 near, far = socket.socketpair()

@@ -10,6 +10,7 @@ from tests.sched.virtual import Virtual
 from tulip_sched import (
     ClosedError,
     Gen,
+    SuspendError,
     Watch,
     coroutine,
     create_task,
@@ -203,12 +204,14 @@ def _another_descriptor(other: Watch) -> Gen[None]:
     "wait, lasts", [(_turn, 0), (_nap, 1.5), (_another_task, 1.5), (_another_descriptor, 1.5)]
 )
 @pytest.mark.parametrize("early", [None, 1, 3], ids=["level", "edge", "edge later"])
+@pytest.mark.parametrize("told", [0, 1], ids=["at first", "after a read"])
 def test_input_resumes_nobody_who_waits_for_something_else(
     virtual: Virtual,
     pair: MakePair,
     wait: Callable[[Watch], Gen[None]],
     lasts: float,
     early: int | None,
+    told: int,
 ) -> None:
     """A task that reads again and again is resumed without a look at what it waits for."""
     here, there = pair()
@@ -217,7 +220,9 @@ def test_input_resumes_nobody_who_waits_for_something_else(
 
     @coroutine
     def body(watch: Watch, other: Watch) -> Gen[None]:
-        for _ in range(3):
+        for reads in range(3):
+            if reads == told:
+                watch.edge_after = early
             yield from receive(watch, here)
             log.append("read")
             there.send(b"x")  # readable from now on, while it waits for something else
@@ -227,7 +232,6 @@ def test_input_resumes_nobody_who_waits_for_something_else(
 
     async def main() -> None:
         watch, other = Watch(here.fileno()), Watch(elsewhere.fileno())
-        watch.edge_after = early
         task = create_task(body(watch, other))
         await sleep(1)
         there.send(b"x")
@@ -240,3 +244,30 @@ def test_input_resumes_nobody_who_waits_for_something_else(
 
     run(main())
     assert virtual.loop.parked == 0
+
+
+def test_a_wait_is_unharmed_by_a_second_one_that_is_refused(
+    virtual: Virtual, pair: MakePair
+) -> None:
+    here, there = pair()
+    elsewhere, _ = pair()
+
+    @coroutine
+    def body(watch: Watch, other: Watch) -> Gen[bytes]:
+        watch.block_r()
+        with pytest.raises(SuspendError, match="blocked by descriptor .* to be readable: a yield"):
+            other.block_r()
+        yield
+        return here.recv(100)
+
+    async def main() -> None:
+        watch, other = Watch(here.fileno()), Watch(elsewhere.fileno())
+        task = create_task(body(watch, other))
+        await sleep(1)
+        there.send(b"x")
+        assert await task == b"x"
+        assert other.idle()
+        watch.forget()
+        other.forget()
+
+    run(main())

@@ -217,10 +217,9 @@ def _begin_anew() -> None:
 def _leave(context: Context) -> None:
     _left_behind.append(context)
     context.left_behind = True
-    task = context.current_task
+    task, context.current_task = context.current_task, None
     if task is not None and task._reads is not None:
-        task._reads._undo_r()  # it would be taken for the one that runs here, and waits again
-    context.current_task = None
+        task._reads._undo_r()  # else it would be taken for the one that runs: see `Watch.block_r`
     context.failures.clear()
     context.calls.leave()
 

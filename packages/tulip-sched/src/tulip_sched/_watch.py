@@ -8,7 +8,7 @@ wants removes it. That is also why a Watch must be told before its descriptor is
 from collections.abc import Callable
 from contextlib import suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn, final
+from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 from weakref import ref
 
 from tulip_poll import ClosedError, Handle, WrongThreadError
@@ -156,14 +156,15 @@ class Watch:
         if task is self._reader:  # it runs, and waits again
             return task
         if task._reads is not None:
+            if task._undo is not None:  # blocked there, where it stays
+                task._block(_forgotten)  # raises
             task._reads._undo_r()
         if not self._reading:
             self._register_reader(task)
         elif self._parked_r:
             self._parked_r = False
             self._loop.parked -= 1
-            if not self.edge_after:
-                self._handle.redirect(task._step)
+            self._handle.redirect(self._callback_for(task))
         self._reader = task
         task._reads = self
         return task
@@ -240,11 +241,15 @@ class Watch:
     def _register_reader(self, task: "Task[Any] | None") -> None:
         if self._fd < 0:
             self._refuse_closed()
-        callback = self._on_unwanted if task is None else task._step
-        if self.edge_after:
-            callback = self._on_early_readable
+        callback = self._callback_for(task)
         self._handle = self._loop.add_reader(self._fd, callback, edge=self.edge_after == 0)
         self._reading = True
+
+    def _callback_for(self, task: "Task[Any] | None") -> Callable[[], object]:
+        """Return what an event is to call, with this task, or nobody, in the reader's place."""
+        if task is None:
+            return self._on_unwanted
+        return self._on_early_readable if self.edge_after else task._step
 
     def _register_writer(self) -> None:
         if self._fd < 0:
@@ -254,17 +259,14 @@ class Watch:
 
     def _on_early_readable(self) -> None:
         """Count the events before it is edge-triggered."""
-        task = self._reader
+        task = cast("Task[Any]", self._reader)
         if self.edge_after:
             self.edge_after -= 1
             if not self.edge_after:
                 with suppress(OSError):  # closed without a word: who waits will find out
                     self._register_reader(task)
         try:
-            if task is None:
-                self._on_unwanted()
-            else:
-                task._step()
+            task._step()
         finally:
             del task  # as at the end of Task._step
 
@@ -309,8 +311,7 @@ class Watch:
             self._reader = None
             self._parked_r = True
             self._loop.parked += 1
-            if not self.edge_after:
-                self._handle.redirect(self._on_unwanted)
+            self._handle.redirect(self._on_unwanted)
 
     def _undo_w(self) -> None:
         self._writer = None
