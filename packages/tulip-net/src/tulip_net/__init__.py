@@ -20,9 +20,9 @@ locks, queues, semaphores), and the errors of misuse.
 
 Reading order: `_errors`, `_address`, `_seconds` (limits that a caller gives), `_closable`
 (``with``), `_transport` (the protocol), `_gather` (several buffers as one), `_send_file`,
-`_receive_into`, `_options` (of sockets), `_socket_sending`, `_socket`, `_buffered`
-(reader), `_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from a name to
-addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_transport`,
+`_receive_into`, `_turns` (of the others), `_options` (of sockets), `_socket_sending`, `_socket`,
+`_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from
+a name to addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_transport`,
 ``proxies/``, `_log`, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file system),
 `_descriptors` (passed over those), `_pipe`, `_process` (a child), `_open_process`, `_run_process`
 (to its end), `_datagram`, `_open_datagram`; and apart, for tests, ``testing/``.

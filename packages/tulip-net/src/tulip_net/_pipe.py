@@ -17,8 +17,9 @@ from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
 from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
+from tulip_net._turns import CALL, TURN
 from tulip_net._typing import override
-from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine
+from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine, sleep
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -55,7 +56,7 @@ class PipeTransport(Closable):
         OSError: One is closed.
     """
 
-    __slots__ = ("__weakref__", "_incoming", "_outgoing", "_ready", "_sending", "_unsent")
+    __slots__ = ("__weakref__", "_full", "_incoming", "_outgoing", "_ready", "_sending", "_unsent")
 
     def __init__(self, receive: PipeEnd | None = None, send: PipeEnd | None = None) -> None:
         if receive is None and send is None:
@@ -71,7 +72,7 @@ class PipeTransport(Closable):
                 os.set_blocking(end.fd, False)
         self._ready = True
         self._sending = False
-        self._unsent = 0
+        self._unsent = self._full = 0
 
     @classmethod
     def _joining(cls, receive: PipeTransport, send: PipeTransport) -> PipeTransport:
@@ -80,7 +81,7 @@ class PipeTransport(Closable):
         joined._incoming, joined._outgoing = receive._incoming, send._outgoing
         joined._ready = True
         joined._sending = False
-        joined._unsent = 0
+        joined._unsent = joined._full = 0
         return joined
 
     @property
@@ -103,6 +104,9 @@ class PipeTransport(Closable):
             if not self._ready:
                 end.watch.block_r()
                 yield
+            elif self._full > TURN:
+                self._full = 0
+                yield from sleep(0)
             try:
                 data = os.read(end.fd, limit)
             except BlockingIOError:
@@ -113,6 +117,8 @@ class PipeTransport(Closable):
                     self._fail("receiving", end, error)
                 data = b""  # how a terminal says that nobody is at its other side any more
             self._ready = len(data) == limit or not data
+            if self._ready:
+                self._full += limit + CALL
             return data
 
     @coroutine

@@ -14,6 +14,7 @@ The rules that hold here:
    after a receive that did not show that there is no more, as when it failed, the next one tries
    before it waits.
 5. A connection that was lost has no end; see `_socket_sending`, where sending is.
+6. However fast the peer sends, the others have their turn now and then; see `_turns`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from tulip_net._address import Address, format_address
 from tulip_net._socket_sending import SocketSending
+from tulip_net._turns import CALL, TURN
 from tulip_net._typing import override
-from tulip_sched import BusyError, ClosedError, Gen, WrongThreadError, coroutine
+from tulip_sched import BusyError, ClosedError, Gen, WrongThreadError, coroutine, sleep
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -54,7 +56,7 @@ class SocketTransport(SocketSending):
         peer_address: The other end's address; ``None`` if it was gone before we could ask.
     """
 
-    __slots__ = ("__weakref__", "_ready", "peer_address")
+    __slots__ = ("__weakref__", "_full", "_ready", "peer_address")
 
     def __init__(self, sock: socket.socket) -> None:
         if sock.type != socket.SOCK_STREAM or sock.fileno() < 0:
@@ -76,7 +78,7 @@ class SocketTransport(SocketSending):
         self._watch = None
         self._sock = sock
         self._ready = self._sending = self._ended = False
-        self._unsent = 0
+        self._unsent = self._full = 0
         self._failure = None
         self.peer_address: Address | None = peer_address
 
@@ -119,6 +121,9 @@ class SocketTransport(SocketSending):
             if not self._ready:
                 (self._watch or self._start_watch()).block_r()
                 yield
+            elif self._full > TURN:
+                self._full = 0
+                yield from sleep(0)  # rule 6
             try:
                 data = self._sock.recv(limit)
             except BlockingIOError:
@@ -128,6 +133,7 @@ class SocketTransport(SocketSending):
             else:
                 if len(data) == limit or not data:
                     self._ready = True
+                    self._full += limit + CALL
                     if not data and self._failure is not None:
                         self._fail("receiving", self._failure)  # rule 5
                 elif self._ready:
@@ -147,6 +153,9 @@ class SocketTransport(SocketSending):
             if not self._ready:
                 (self._watch or self._start_watch()).block_r()
                 yield
+            elif self._full > TURN:
+                self._full = 0
+                yield from sleep(0)  # rule 6
             try:
                 count = self._sock.recv_into(buffer)
             except BlockingIOError:
@@ -155,6 +164,8 @@ class SocketTransport(SocketSending):
                 self._fail_receiving(error)
             else:
                 self._ready = count == room or not count
+                if self._ready:
+                    self._full += room + CALL
                 if self._failure is not None and not count:
                     self._fail("receiving", self._failure)  # rule 5
                 return count

@@ -43,6 +43,13 @@ A poll costs as much as four callbacks. Tasks that only wake each other (benchma
 spawn and join, a queue of size 1) cost a sixth less for it.
 """
 
+TOO_LONG = 5e-4
+"""Seconds after which they do in any case: many callbacks take longer than a poll by far."""
+
+SELDOM = 8
+"""Callbacks between two looks at the clock for that, once a poll's share of them was done in time.
+Before, and after a time that was too long, each round ends with a look."""
+
 A_MOMENT = 5e-5
 """Seconds for a thread to wake up in, where a loop that is never idle makes room for it."""
 
@@ -190,6 +197,7 @@ class Iteration(Scheduling):
         now, look_at = self.polled_at, self._look_at
         entry: QueueEntry = NOBODY
         turns = NO_TURNS
+        every = 1
         wait: float | None
         while True:
             # Step 1.
@@ -217,7 +225,7 @@ class Iteration(Scheduling):
             if heap and heap[0][0] <= now:
                 timers.move_due(now, ready)
             # Step 4, again and again until the next poll is due.
-            done = 0
+            done, look = 0, every
             try:
                 while True:
                     if withheld:
@@ -238,8 +246,16 @@ class Iteration(Scheduling):
                         for _ in turns:
                             entry = ready.popleft()
                             entry._call()
-                    if not ready or done >= POLL_AFTER or once or self._poll_now:
+                    if not ready or once or self._poll_now:
                         break
+                    if done >= look:
+                        if done >= POLL_AFTER:
+                            every = SELDOM
+                            break
+                        if clock() - now > TOO_LONG:
+                            every = 1
+                            break
+                        look = done + every
             except BaseException as error:
                 # What is left of the snapshot comes first in the next round.
                 self._left = left = length_hint(turns)
