@@ -52,7 +52,7 @@ def test_a_grandchild_that_keeps_the_output_open_does_not_keep_a_cancellation() 
         with a_pipe() as (reading, _):  # which the grandchild reads, for as long as it is open
             with pytest.raises(TimeoutError), fail_after(0.05):
                 await run_process(
-                    f"cat <&{reading} & exit 0", shell=True, stdout=PIPE, pass_fds=[reading]
+                    f"cat /dev/fd/{reading} & exit 0", shell=True, stdout=PIPE, pass_fds=[reading]
                 )
 
     run(main())
