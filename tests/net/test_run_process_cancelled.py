@@ -159,26 +159,28 @@ def test_one_that_is_not_ours_to_end_is_waited_for(
 ) -> None:
     """As after sudo: kill(2), ``EPERM``. The kernel cannot be had to say so to root."""
 
+    reading, writing = os.pipe()
+
     def refuses(_pid: int, _number: int) -> None:
+        os.write(writing, b"x")  # only now does it end by itself
         raise PermissionError(1, "Operation not permitted")
 
     async def main() -> None:
-        with a_pipe() as (reading, writing):
-            task = create_task(run_process(["head", "-c", "1"], stdin=reading, stdout=DEVNULL))
-            await sleep(0)
-            with monkeypatch.context() as patched:
-                patched.setattr(os, "kill", refuses)
-                task.cancel()
-                await sleep(0)
-                os.write(writing, b"x")
-                await task.wait()
-            assert task.cancelled()
+        task = create_task(run_process(["head", "-c", "1"], stdin=reading, stdout=DEVNULL))
+        await sleep(0)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "kill", refuses)
+            task.cancel()
+            await task.wait()
+        assert task.cancelled()
 
     before = child_processes()
     with caplog.at_level(logging.WARNING, "tulip_net"):
         run(main())
     assert child_processes() == before
     assert "cannot be ended, and is waited for: [Errno 1]" in caplog.text
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.slow
