@@ -49,11 +49,11 @@ def test_a_cancellation_by_asyncio_ends_the_child() -> None:
 
 def test_a_grandchild_that_keeps_the_output_open_does_not_keep_a_cancellation() -> None:
     async def main() -> None:
-        with a_pipe() as (reading, _):  # which the grandchild reads, for as long as it is open
-            with pytest.raises(TimeoutError), fail_after(0.05):
-                await run_process(
-                    f"cat /dev/fd/{reading} & exit 0", shell=True, stdout=PIPE, pass_fds=[reading]
-                )
+        # The grandchild reads a pipe, for as long as that is open.
+        with a_pipe() as (reading, _), pytest.raises(TimeoutError), fail_after(0.05):
+            await run_process(
+                f"cat /dev/fd/{reading} & exit 0", shell=True, stdout=PIPE, pass_fds=[reading]
+            )
 
     run(main())
 
