@@ -255,7 +255,7 @@ def test_a_wait_is_unharmed_by_a_second_one_that_is_refused(
     @coroutine
     def body(watch: Watch, other: Watch) -> Gen[bytes]:
         watch.block_r()
-        with pytest.raises(SuspendError, match="blocked by descriptor .* to be readable: a yield"):
+        with pytest.raises(SuspendError, match=r"blocked by descriptor .* to be readable: a yield"):
             other.block_r()
         yield
         return here.recv(100)
