@@ -41,7 +41,7 @@ from tulip_http._pace import Pace
 from tulip_http.testing import Answer, MockServer, Recording, ScriptedServer, Step
 from tulip_http.wire._http1 import ResponseParser
 from tulip_http.wire._plain import PlainReader
-from tulip_net import BufferedReader, Transport, listen, serve
+from tulip_net import BufferedReader, Event, Transport, listen, serve
 from tulip_poll import EventLoop
 from tulip_sched.testing import VirtualClock, virtual_time
 
@@ -507,6 +507,7 @@ class TestBetweenTwoRequests:
         certificates = Certificates()
         connections = 0
         heads = 0
+        over = Event()
 
         async def serve_one(transport: Transport) -> None:
             nonlocal connections, heads
@@ -518,6 +519,7 @@ class TestBetweenTwoRequests:
                 await transport.send(head + b"%d" % connections)
                 if connections == 1:
                     await sleep(0.01)
+                    over.set()  # the client, which is next, hears of it when the rest is done
                     if not surplus:
                         return
                     await transport.send(surplus)
@@ -529,7 +531,8 @@ class TestBetweenTwoRequests:
                 url = f"http{'s' if tls else ''}://localhost:{listener.port}/"
                 async with Client(tls=certificates.client_context()) as client:
                     assert (await client.get(url)).content == b"1"
-                    await sleep(0.05)
+                    await over.wait()
+                    await sleep(0.01)
                     assert (await client.get(url)).content == b"2"
                     assert (await client.get(url)).content == b"2"
                     assert client.stats().opened == 2

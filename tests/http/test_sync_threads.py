@@ -1,7 +1,6 @@
 """What happens between the threads of a `SyncClient`: its loop's, and those that call it."""
 
 import gc
-import os
 import signal
 import threading
 import time
@@ -147,10 +146,13 @@ def test_what_a_signal_handler_raises_ends_the_call() -> None:
     def enough(*_: object) -> None:
         raise EnoughError
 
+    waits = threading.get_ident()
+
     def interrupt() -> None:
         while not client.stats().connections:
             time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGUSR1)
+        # Not kill(): the kernel may give that to a thread that does not wait.
+        signal.pthread_kill(waits, signal.SIGUSR1)
 
     server = ScriptedServer([Step.REQUEST, Step.HANG])
     before = signal.signal(signal.SIGUSR1, enough)

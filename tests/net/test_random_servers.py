@@ -4,6 +4,7 @@ No more connections at once than are allowed, no handler outlives the server, ev
 closed, and no descriptor, task or registration is left. Sockets are real, time is not.
 """
 
+import os
 import socket
 import struct
 from collections import Counter
@@ -53,7 +54,7 @@ class Evening:
         self.certificates = certificates
         self.tls = luck.random() < 0.4
         self.hosts = HOSTS[: luck.choice([1, 1, 2, 3])]
-        self.path = f"\0tulip-evening-{seed}" if luck.random() < 0.3 else None
+        self.path = f"\0tulip-evening-{os.getpid()}-{seed}" if luck.random() < 0.3 else None
         self.most = luck.choice([None, None, 1, 2, 3])
         self.grace = luck.choice([0, 0.001, 0.01, None])
         self.stubborn = luck.random() < 0.5

@@ -42,11 +42,16 @@ def command(process: subprocess.Popen[bytes], line: bytes) -> None:
 
 @final
 class Relay:
-    """Between the two; what goes to OpenSSL's program waits while ``flowing`` is not set."""
+    """Between the two; what goes to OpenSSL's program waits while ``flowing`` is not set.
+
+    Attributes:
+        came: How often something came from the program.
+    """
 
     def __init__(self, ours: Transport, theirs: Transport) -> None:
         self.flowing = Event()
         self.flowing.set()
+        self.came = 0
         self.ends = ours, theirs
         self.tasks = [create_task(self._there()), create_task(self._back())]
 
@@ -63,7 +68,19 @@ class Relay:
         ours, theirs = self.ends
         while data := (yield from theirs.recv(65536)):
             yield from ours.send(data)
+            self.came += 1
         yield from ours.send_eof()
+
+    @coroutine
+    def command(self, process: subprocess.Popen[bytes], line: bytes) -> Gen[None]:
+        """Give the program a line that it has something to send at, and wait until that came.
+
+        What it reads at a time is one command to it, however many lines.
+        """
+        before = self.came
+        command(process, line)
+        while self.came == before:
+            yield from sleep(0.001)
 
     @coroutine
     def stop(self) -> Gen[None]:
@@ -96,10 +113,9 @@ def test_a_peer_that_takes_no_answers_is_made_to_wait(
             lines: list[bytes] = []
             receiving = create_task(receive_lines(reader, lines))
             for word in (b"1", b"2", b"3"):
-                command(client, b"K")
-                yield from sleep(0.02)  # its commands are what it reads at a time
-                command(client, word)
-                yield from sleep(0.02)
+                yield from relay.command(client, b"K")
+                yield from relay.command(client, word)
+            yield from sleep(0.02)
             assert not sending.done()
             assert len(lines) < 3
             relay.flowing.set()
@@ -153,11 +169,9 @@ def test_keys_are_changed_while_the_peer_takes_nothing(
             sending = create_task(transport.send(DATA))
             said = create_task(call_in_thread(said_until, client, b"the end"))
             for word in (b"one", b"two", b"three"):
-                command(client, b"K")
-                yield from sleep(0.02)  # its commands are what it reads at a time
-                command(client, word)
+                yield from relay.command(client, b"K")
+                yield from relay.command(client, word)
                 assert (yield from with_timeout(PATIENCE, reader.readline())) == word + b"\n"
-                yield from sleep(0.02)
             assert not sending.done()
             relay.flowing.set()
             yield from with_timeout(PATIENCE, sending)
@@ -221,16 +235,16 @@ def test_a_send_takes_up_a_renegotiation(certificates: Certificates) -> None:
         port = free_port()
         options = ("-accept", f"127.0.0.1:{port}", "-cert", certificates.server_file)
         with openssl("s_server", *options, "-tls1_2") as server:
-            transport = yield from connected(port, certificates)
+            relay, below = yield from relayed((yield from connected_plain(port)), False)
+            transport = yield from start_tls(below, lenient(certificates), server_hostname=NAME)
             said = create_task(call_in_thread(said_until, server, b"the end"))
-            command(server, b"r")
-            yield from sleep(0.02)  # its commands are what it reads at a time
-            command(server, b"said")
-            yield from sleep(0.02)  # both have come
+            yield from relay.command(server, b"r")
+            yield from relay.command(server, b"said")
             assert (yield from with_timeout(PATIENCE, transport.recv(100))) == b"said\n"
             yield from with_timeout(PATIENCE, transport.send(b"the end\n"))
             yield from with_timeout(PATIENCE, said)
             transport.close()
+            yield from relay.stop()
 
     run(main())
 
@@ -246,9 +260,8 @@ def test_an_end_in_the_middle_of_a_renegotiation(certificates: Certificates) -> 
             relay, below = yield from relayed((yield from connected_plain(port)), False)
             transport = yield from start_tls(below, lenient(certificates), server_hostname=NAME)
             relay.flowing.clear()  # it gets no answer
-            command(server, b"r")
-            yield from sleep(0.02)
-            command(server, b"said")
+            yield from relay.command(server, b"r")
+            yield from relay.command(server, b"said")
             assert (yield from with_timeout(PATIENCE, transport.recv(100))) == b"said\n"
             closing = create_task(transport.aclose())
             yield from sleep(0.01)

@@ -35,6 +35,13 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
         child.kill()
 
 
+def join_threads() -> None:
+    """Wait until all threads that wait for children have reported."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("tulip child"):
+            thread.join()
+
+
 def exits(code: int) -> int:
     """Start a child that ends with this code; return its id."""
     return os.posix_spawn("/bin/sh", ["sh", "-c", f"exit {code}"], {})
@@ -126,6 +133,16 @@ def test_cancelling_ends_the_watch_and_not_the_child(
     assert not loop.close()
 
 
+def test_an_end_that_nobody_waits_for_any_more_is_no_leftover(
+    loop: EventLoop, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    """A thread reports it all the same, and the loop may be closed before it is heard."""
+    loop.watch_child(sleeper, pytest.fail, "it was cancelled").cancel()  # type: ignore[arg-type]
+    sleeper.kill()
+    join_threads()
+    assert not loop.close()
+
+
 def test_watching_again_and_again_takes_one_thread(
     loop: EventLoop, sleeper: "subprocess.Popen[bytes]", how: str
 ) -> None:
@@ -203,6 +220,4 @@ def test_a_watched_child_keeps_the_run_going_and_the_loop_free(
     loop.call_later(0.005, sleeper.stdin.close)
     loop.run()
     assert order == ["timer", "ended 0"]
-    for thread in threading.enumerate():
-        if thread.name.startswith("tulip child"):
-            thread.join()
+    join_threads()

@@ -316,7 +316,7 @@ class TestTimeouts:
         assert pollster.poll(-1) == []
         assert pollster.poll(-1.5) == []
         assert pollster.poll(-1e-9) == []
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
 
     @pytest.mark.parametrize("registered", [True, False])
     def test_a_timeout_is_waited_for(

@@ -24,17 +24,24 @@ from tulip_sched import (
     sleep,
 )
 
+TOOK_LONG = "and nothing else could run"
 
-def debug(program: str, *options: str, tulip_debug: str = "1") -> str:
-    """Run a program in debug mode and return what it wrote to standard error."""
-    return subprocess.run(
+
+def debug(program: str, *options: str, tulip_debug: str = "1", slow: bool = False) -> str:
+    """Run a program in debug mode and return what it wrote to standard error.
+
+    Reports of what took long are left out unless asked for: a busy machine has others to tell.
+    """
+    err = subprocess.run(
         [sys.executable, *options, "-c", textwrap.dedent(program)],
         env={**os.environ, "TULIP_DEBUG": tulip_debug},
         stderr=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=10,
+        timeout=60,
     ).stderr
+    lines = err.splitlines(keepends=True)
+    return "".join(line for line in lines if slow or not line.endswith(f"{TOOK_LONG}\n"))
 
 
 @pytest.mark.slow
@@ -380,9 +387,10 @@ def test_under_asyncio_too_what_holds_up_the_loop_is_reported() -> None:
         async def main():
             time.sleep(0.11)
         asyncio.run(run_in_asyncio(main()))
-        """
+        """,
+        slow=True,
     )
-    assert "and nothing else could run" in err
+    assert TOOK_LONG in err
 
 
 def test_a_bare_async_def_that_nobody_awaits_is_reported_with_the_line() -> None:
@@ -411,7 +419,7 @@ def test_what_holds_up_the_loop_is_reported(caplog: pytest.LogCaptureFixture) ->
 
     with caplog.at_level(logging.WARNING):
         run(main(), debug=True)
-    assert "0.1" in caplog.text
+    assert TOOK_LONG in caplog.text
     caplog.clear()
     run(main())
     assert caplog.text == ""
@@ -443,8 +451,8 @@ def test_a_task_that_came_back_from_a_descriptor_is_named(then: str) -> None:
 
     with ours, theirs:
         run(main())
-    (slow,) = told
-    assert slow.source.startswith("task 'worker'")
+    # Others may have taken as long, on a busy machine.
+    slow = next(each for each in told if each.source.startswith("task 'worker'"))
     if then == "reads":
         assert slow.source.endswith("wait_and_work > readable)")
 

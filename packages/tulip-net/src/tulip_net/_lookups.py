@@ -23,7 +23,16 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, TypeAlias, final
 
-from tulip_sched import ClosedError, Gen, Task, block, coroutine, current_context, current_task
+from tulip_sched import (
+    ClosedError,
+    Gen,
+    Handle,
+    Task,
+    block,
+    coroutine,
+    current_context,
+    current_task,
+)
 
 __all__ = ["Lookups", "Question", "look_up"]
 
@@ -147,14 +156,21 @@ class _Waiter:
         self._question = question
         self._task: Task[Any] | None = current_task()
         self._lookups = _Process.lookups
+        self._telling = Lock()
+        self._told: Handle | None = None
 
     def tell(self, outcome: Outcome) -> None:
         """Pass the outcome on to the loop; runs in the look-up's thread."""
-        with suppress(ClosedError):
-            self.loop.call_soon_threadsafe(self._arrive, outcome)
+        with self._telling, suppress(ClosedError):
+            if self._task is not None:
+                self._told = self.loop.call_soon_threadsafe(self._arrive, outcome)
 
     def undo(self) -> None:
-        self._task = None
+        # An outcome on its way to a loop that is closed first would be a leftover of the run.
+        with self._telling:
+            self._task = None
+            if self._told is not None:
+                self._told.cancel()
         self.loop.release()
         self._lookups.forget(self._question, self.tell)
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias, final
 
 from tulip_poll._errors import ClosedError
-from tulip_poll._handle import Handle
+from tulip_poll._handle import Handle, QueueEntry
 from tulip_poll._iteration import Iteration
 from tulip_poll._typing import override
 
@@ -137,41 +137,57 @@ class Children:
         handle._end_watch = end_watch
 
     def _start_to_wait(self, child: Child, pid: int) -> "_Waiting":
-        waiting = _Waiting(child)
+        waiting = _Waiting(child, self._waited)
 
         def wait() -> None:
-            code = _exit_code(child)
+            waiting.code = _exit_code(child)
             # The loop may be closed by now; then there is nobody to tell.
             with suppress(ClosedError):
-                self._loop.call_soon_threadsafe(self._waited, waiting, code)
+                self._loop._post(waiting)
 
         # A daemon: it cannot be stopped, and shall not keep the program from ending.
         threading.Thread(target=wait, name=f"tulip child {pid}", daemon=True).start()
         return waiting
 
-    def _waited(self, waiting: "_Waiting", code: int | None) -> None:
+    def _waited(self, waiting: "_Waiting") -> None:
         self._waiting.pop(id(waiting.child), None)
         for handle in list(waiting.handles):
-            self._finish(handle, code)
+            self._finish(handle, waiting.code)
 
     def _finish(self, handle: ChildHandle, code: int | None) -> None:
         handle.ended(code)
         self._loop.schedule(handle)
 
 
-class _Waiting:
+@final
+class _Waiting(QueueEntry):
     """A thread that waits for a child. No watch can end it, so the child's next one joins it.
+
+    It is itself what the thread puts into the loop's queue in the end. The last watch may be
+    cancelled meanwhile, and the loop closed before the entry's turn: then it is no leftover.
 
     Attributes:
         child: What it waits for.
+        code: The child's exit code, once it has ended.
         handles: The watches that are to be told.
     """
 
-    __slots__ = ("child", "handles")
+    __slots__ = ("_tell", "child", "code", "handles")
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, tell: "Callable[[_Waiting], object]") -> None:
         self.child = child
+        self.code: int | None = None
         self.handles: list[ChildHandle] = []
+        self._tell = tell
+
+    @override
+    def _call(self) -> None:
+        self._tell(self)
+
+    @property
+    @override
+    def retired(self) -> bool:
+        return not self.handles
 
 
 def _pid_of(child: Child) -> int:

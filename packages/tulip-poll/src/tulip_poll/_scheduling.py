@@ -172,13 +172,13 @@ class Scheduling:
             self._enter()
         return self._clock() if self._ready else self._timers.next_deadline()
 
-    def _post(self, handle: Handle) -> None:
-        """Put a handle into the queue and end the poll, from any thread."""
+    def _post(self, entry: QueueEntry) -> None:
+        """Put an entry into the queue and end the poll, from any thread."""
         # First the queue, then the wake-up, see _wakeup. A loop that closes in between is
-        # like one that closes right after: the handle is not called.
+        # like one that closes right after: the entry is not called.
         if self._closed:
-            raise self._refusal(f", and cannot call {handle!r}")
-        self._ready.append(handle)
+            raise self._refusal(f", and cannot call {entry!r}")
+        self._ready.append(entry)
         self._wakeup.wake()
 
     def _enter(self) -> None:
