@@ -634,3 +634,35 @@ def test_callbacks_that_fill_the_queue_keep_descriptors_waiting_for_256_of_them_
     near.close()
     far.close()
     assert 0 < seen[0] <= 257
+
+
+def test_callbacks_that_fill_the_queue_and_take_long_keep_timers_waiting_for_a_few() -> None:
+    """First they take no time, for more than a few polls; then each takes 5 ms."""
+    clock = Clock()
+    loop = EventLoop(ScriptedPollster(clock), clock)
+    late: list[float] = []
+    count = 0
+
+    def again() -> None:
+        nonlocal count
+        count += 1
+        if count > 1000:
+            clock.now += 0.005
+        if len(late) < 3:
+            loop.call_soon(again)
+
+    def note(when: float) -> None:
+        late.append(clock.now - when)
+        set_timer()
+
+    def set_timer() -> None:
+        if len(late) < 3:
+            loop.call_later(0.01, note, clock.now + 0.01)
+
+    set_timer()
+    loop.call_soon(again)
+    loop.run()
+    loop.close()
+    first, *others = late
+    assert 0 <= first <= 8 * 0.005 + 1e-9
+    assert max(others) <= 0.005 + 1e-9
