@@ -43,12 +43,12 @@ A poll costs as much as four callbacks. Tasks that only wake each other (benchma
 spawn and join, a queue of size 1) cost a sixth less for it.
 """
 
-TOO_LONG = 5e-4
+TOO_LONG = 1e-3
 """Seconds after which they do in any case: many callbacks take longer than a poll by far."""
 
 SELDOM = 8
-"""Callbacks between two looks at the clock for that, once a poll's share of them was done in time.
-Before, and after a time that was too long, each round ends with a look."""
+"""Callbacks between two looks at the clock for that. After a time that was too long the next look
+comes after one, and then after twice as many each time."""
 
 A_MOMENT = 5e-5
 """Seconds for a thread to wake up in, where a loop that is never idle makes room for it."""
@@ -250,11 +250,12 @@ class Iteration(Scheduling):
                         break
                     if done >= look:
                         if done >= POLL_AFTER:
-                            every = SELDOM
                             break
                         if clock() - now > TOO_LONG:
                             every = 1
                             break
+                        if every < SELDOM:
+                            every += every
                         look = done + every
             except BaseException as error:
                 # What is left of the snapshot comes first in the next round.
