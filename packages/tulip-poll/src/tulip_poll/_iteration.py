@@ -256,7 +256,7 @@ class Iteration(Scheduling):
                             break
                         if every < SELDOM:
                             every += every
-                        look = done + every
+                        look = min(done + every, POLL_AFTER)
             except BaseException as error:
                 # What is left of the snapshot comes first in the next round.
                 self._left = left = length_hint(turns)
