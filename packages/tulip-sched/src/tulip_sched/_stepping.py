@@ -75,7 +75,6 @@ class Stepper(QueueEntry, Generic[T]):
         "_scope",
         "_send",
         "_since",
-        "_started",
         "_starter",
         "_timeout",
         "_traceback",
@@ -84,6 +83,7 @@ class Stepper(QueueEntry, Generic[T]):
     )
 
     # Set by the start, and by the end.
+    _context: Context
     _loop: EventLoop
     _starter: "ref[Stepper[Any]] | None"
     _result: T
@@ -105,7 +105,6 @@ class Stepper(QueueEntry, Generic[T]):
         self._name = name
         self._timeout = timeout
         self._run = copy_context().run
-        self._context: Context = None  # type: ignore[assignment]  # until start()
         self._scope: CancelScope | None = None
         self._base: GroupScope | None = None
         self._root: CancelScope | None = None
@@ -118,8 +117,9 @@ class Stepper(QueueEntry, Generic[T]):
         # Who waits for the end: mostly one. Thousands may come, and give up again, in any order.
         self._joiner: Stepper[Any] | None = None
         self._more_joiners: dict[Stepper[Any], None] | None = None
-        self._started = self._done = self._cancelled = False
-        self._cancel_pending = self._unarmed = False
+        # None until the start: one more slot would cost 1 % of spawning (benchmarks/scheduling).
+        self._done: bool | None = None
+        self._cancelled = self._cancel_pending = self._unarmed = False
 
     @property
     def name(self) -> str:
@@ -256,7 +256,7 @@ class Stepper(QueueEntry, Generic[T]):
     @override
     def retired(self) -> bool:
         """Whether the task is done."""
-        return self._done
+        return self._done is True
 
     def _retire(self) -> None:
         """See to it that a turn which may be in the queue still does nothing."""
@@ -309,7 +309,7 @@ class Stepper(QueueEntry, Generic[T]):
 
     def _check_thread(self) -> None:
         """Refuse a call from another thread than that of the run, before anything is changed."""
-        if self._started and not self._done:
+        if self._done is False:
             self._context.check_thread()
 
     # -- cancellation ------------------------------------------------------------------------

@@ -51,14 +51,14 @@ class Task(Stepper[T]):
 
     def _launch(self, context: Context | None, base: GroupScope | None) -> None:
         """Start, in the scope of a group if one is given; no context: that group is not open."""
-        if self._started or self._done or context is None:
+        if self._done is not None or context is None:
             raise self._refused_start()
         loop = context.loop or context.eventloop
         if get_ident() == loop.thread:
             loop.schedule_here(self)
         else:
             self._schedule(loop, base)
-        self._started = True
+        self._done = False
         self._loop = loop
         self._context = context
         context.tasks[self] = None
@@ -86,7 +86,7 @@ class Task(Stepper[T]):
             ) from error
 
     def _refused_start(self) -> RuntimeError:
-        if self._started:
+        if hasattr(self, "_loop"):  # which a start has set
             return RuntimeError(f"task {self.name!r} was already started")
         if self._done:
             return RuntimeError(f"task {self.name!r} is done: it cannot be started")
@@ -101,7 +101,7 @@ class Task(Stepper[T]):
         """
         if self._done:
             return
-        if not self._started:
+        if self._done is None:
             self._coro.close()
             self._context = current_context()
             self._cancelled = True
@@ -112,7 +112,7 @@ class Task(Stepper[T]):
 
     def done(self) -> bool:
         """Return whether the task has returned, raised, or been cancelled."""
-        return self._done
+        return self._done is True
 
     def cancelled(self) -> bool:
         """Return whether the task ended by being cancelled."""
@@ -204,7 +204,7 @@ class Task(Stepper[T]):
     def __repr__(self) -> str:
         if not self._done:
             state = "runnable" if self._undo is None or self._undo is WOKEN else "blocked"
-            state = state if self._started else "not started"
+            state = state if self._done is False else "not started"
         elif self._exception is None:
             state = "returned"
         else:
@@ -213,7 +213,7 @@ class Task(Stepper[T]):
 
     def _block_until_done(self) -> None:
         # As current_task() says, for the price of a look at the thread.
-        waiter = self._context.current_task if self._started else None
+        waiter = self._context.current_task if self._done is False else None
         if waiter is None or waiter is self or get_ident() != self._loop.thread:
             raise self._refusal_of(current_task())
         if self._joiner is None and not self._more_joiners:
@@ -243,13 +243,13 @@ class Task(Stepper[T]):
         return None if self._starter is None else self._starter()
 
     def _refuse_waiter(self, waiter: Task[Any]) -> None:
-        if waiter._context is not self._context or waiter is self:
+        if waiter is self or self._done is None or waiter._context is not self._context:
             raise self._refusal_of(waiter)
 
     def _refusal_of(self, waiter: Task[Any]) -> RuntimeError:
         if waiter is self:
             return RuntimeError(f"task {self.name!r} cannot wait for itself")
-        if not self._started:
+        if self._done is None:
             return RuntimeError(f"task {self.name!r} was never started: call its start() first")
         return WrongThreadError(
             f"task {self.name!r} belongs to another run than {waiter.name!r}, which waits "
