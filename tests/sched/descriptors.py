@@ -13,6 +13,7 @@ from tulip_sched import (
     ClosedError,
     Coroutine,
     Gen,
+    SuspendError,
     Watch,
     block_r,
     block_w,
@@ -53,6 +54,7 @@ class Ends:
             watch = self.watches.get(end)
             if watch is None or watch._fd < 0:
                 watch = self.watches[end] = Watch(end.fileno())
+                watch.edge_after = 2 if how else None
             return readable(watch) if to_read else writable(watch)
         file = end if how == 2 else end.fileno()
         return block_r(file) if to_read else block_w(file)
@@ -121,6 +123,19 @@ def _read_and_cancel(world: World, one: int, two: int) -> Gen[None]:
 
 
 @coroutine
+def _read_twice(world: World, one: int, two: int) -> Gen[None]:
+    """Wait for one end, and be refused a wait for another before the `yield`."""
+    end, other = world.ends.end(one), world.ends.end(one + 1 + two)
+    with move_on_after(two), suppress(BusyError, ClosedError):
+        next(iter(world.ends.wait(end, 0, to_read=True)))
+        with suppress(BusyError, ClosedError, SuspendError):
+            next(iter(world.ends.wait(other, 1, to_read=True)))
+        yield
+        with suppress(OSError):
+            end.recv(1)
+
+
+@coroutine
 def _write_a_while(world: World, one: int, two: int) -> Gen[None]:
     with move_on_after(two):
         yield from _wait(world, one, two // 2, to_read=False)
@@ -163,6 +178,7 @@ DESCRIPTORS: dict[str, Callable[..., Coroutine[None]]] = {
     "read": _read,
     "read a while": _read_a_while,
     "read and cancel": _read_and_cancel,
+    "read twice": _read_twice,
     "write": _write,
     "write a while": _write_a_while,
     "send": _send,

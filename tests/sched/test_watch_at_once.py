@@ -15,6 +15,7 @@ from tulip_sched import (
     coroutine,
     create_task,
     current_context,
+    fail_after,
     move_on_after,
     run,
     sleep,
@@ -244,6 +245,40 @@ def test_input_resumes_nobody_who_waits_for_something_else(
 
     run(main())
     assert virtual.loop.parked == 0
+
+
+def test_a_deadline_set_between_two_reads_ends_the_second(virtual: Virtual, pair: MakePair) -> None:
+    here, there = pair()
+    there.send(b"x")
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        await receive(watch, here)
+        with move_on_after(5) as scope:
+            await receive(watch, here)
+        assert scope.cancelled_caught
+        assert virtual.now == 5
+        watch.forget()
+
+    run(main())
+
+
+def test_what_a_read_has_left_is_reported_once_the_watch_is_shared(pair: MakePair) -> None:
+    """With the real pollster, which is told of new input only before."""
+    here, there = pair()
+    there.send(b"two")
+
+    async def main() -> None:
+        watch = Watch(here.fileno())
+        watch.edge_after = 0
+        await readable(watch)
+        assert here.recv(1) == b"t"
+        watch.share()
+        with fail_after(5):
+            await readable(watch)
+        watch.forget()
+
+    run(main())
 
 
 def test_a_wait_is_unharmed_by_a_second_one_that_is_refused(

@@ -78,7 +78,8 @@ class Handle(QueueEntry):
     def redirect(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` from now on, also where the handle is in the queue already.
 
-        A handle that was cancelled stays so.
+        A handle that was cancelled stays so. Not for one that `EventLoop.forget` gave back in this
+        round: an event that it withholds would be delivered.
         """
         if self._call is not _nothing:
             self._call = callback
