@@ -202,6 +202,8 @@ class Iteration(Scheduling):
         while True:
             # Step 1.
             if ready:
+                if self._left_behind:  # the last callback has forked, and goes on in the child
+                    raise self._refusal()
                 wait = 0.0
             elif heap and (deadline := timers.next_deadline()) is not None:
                 wait = deadline - clock()

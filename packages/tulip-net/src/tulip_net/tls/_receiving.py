@@ -115,6 +115,9 @@ class Receiving(Carrier):
                         else:
                             self._incoming.write_eof()
                         self._ready = True
+                    except BrokenError:  # in our aclose() it does not matter what came of the peer
+                        if not self._gone:
+                            raise
                     finally:
                         fills.taken = False
                         if fills.waiting:
