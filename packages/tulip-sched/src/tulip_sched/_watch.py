@@ -196,17 +196,17 @@ class Watch:
         fd = self._fd
         if fd < 0:
             return
-        if self._reading or self._writing:
-            try:  # noqa: SIM105 - `suppress` would cost each connection
-                self._loop.forget(fd)  # first, as it refuses another thread
-            except ClosedError:  # in a forked process, for one: nobody watches there
-                pass
-            self._loop.parked -= self._parked_r + self._parked_w
-            self._reading = self._writing = self._parked_r = self._parked_w = False
         self._fd = -1
         watches = self._context.watches
         if watches.get(fd) is self:
             del watches[fd]
+        if self._reading or self._writing:
+            self._loop.parked -= self._parked_r + self._parked_w
+            try:  # noqa: SIM105 - `suppress` would cost each connection
+                self._loop.forget(fd)
+            except ClosedError:  # in a forked process, for one: nobody watches there
+                pass
+            self._reading = self._writing = self._parked_r = self._parked_w = False
         reader, writer = self._waiting_reader(), self._writer
         if self._reader is not None:  # also one that runs: its place is not kept
             self._reader._reads = None
