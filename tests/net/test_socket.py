@@ -16,6 +16,7 @@ from tulip_net import (
     SocketTransport,
     coroutine,
     create_task,
+    current_context,
     move_on_after,
     run,
     sleep,
@@ -184,18 +185,26 @@ def test_a_dropped_transport_warns_and_closes() -> None:
         with pytest.warns(ResourceWarning, match="dropped without a close"):
             drop(holder)
         assert a.fileno() < 0
+        assert not current_context().watches
 
     run(main())
     assert b.recv(1) == b""
     b.close()
 
 
-def test_a_transport_collected_in_another_thread_is_closed_as_well() -> None:
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_transport_collected_in_another_thread_is_closed_as_well(waited: bool) -> None:
     a, b = socket.socketpair()
     holder: list[SocketTransport] = []
 
     async def main() -> None:
         holder.append(SocketTransport(a))
+        if waited:
+            task = create_task(holder[0].recv(1))
+            await sleep(0)
+            task.cancel()
+            await task.wait()
+            del task
         with (
             pytest.warns(ResourceWarning, match="dropped without a close"),
             ThreadPoolExecutor(1) as executor,
@@ -247,6 +256,7 @@ def test_detach_gives_the_socket_away() -> None:
         b.send(b"x")
         assert await task == b"x"
         with transport.detach() as sock:
+            assert sock.gettimeout() == 0
             sock.send(b"y")
             assert b.recv(1) == b"y"
         for use in (transport.recv(1), transport.send(b"x")):
@@ -265,8 +275,10 @@ def test_only_open_stream_sockets_are_taken() -> None:
         pytest.raises(ValueError, match=r"open stream socket, got <socket"),
     ):
         SocketTransport(datagram)
-    with pytest.raises(ValueError, match="open stream socket"):
-        SocketTransport(datagram)
+    for closed in (datagram, socket.socket()):
+        closed.close()
+        with pytest.raises(ValueError, match="open stream socket"):
+            SocketTransport(closed)
 
 
 def test_addresses_are_attributes() -> None:
