@@ -7,6 +7,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import pytest
 
@@ -143,3 +144,45 @@ def test_a_thousand_are_forgotten_without_a_look_at_each_other(*, same: bool) ->
     assert Counting.compared < 10_000
     go.set()
     assert ended.wait(10)
+
+
+class Oracle:
+    """Answers each question when it is told to, and notes who is asked for and who is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+        self.told: SimpleQueue[tuple[str, Outcome]] = SimpleQueue()
+        self.go = threading.Semaphore(0)
+
+    def question(self, name: str) -> Question:
+        return self._answer, name, ()
+
+    def _answer(self, name: str | None) -> str:
+        self.asked.append(name)
+        self.go.acquire(timeout=5)
+        return f"address of {name}"
+
+    def teller(self, who: str) -> Callable[[Outcome], None]:
+        return lambda outcome: self.told.put((who, outcome))
+
+
+def test_one_thread_asks_once_and_in_order_and_not_what_nobody_waits_for() -> None:
+    oracle, lookups = Oracle(), Lookups(most=1)
+    tell = {who: oracle.teller(who) for who in ("a1", "a2", "b1", "c1", "c2", "d1", "e1")}
+    for who, teller in tell.items():
+        if who != "e1":
+            lookups.ask(oracle.question(who[0]), teller)
+    [thread] = [each for each in threading.enumerate() if each.name == "look up a"]
+    assert thread.daemon, "the end of the process does not wait for it"
+    for who in ("b1", "c1"):
+        lookups.forget(oracle.question(who[0]), tell[who])
+    oracle.go.release(3)
+    told = [oracle.told.get(timeout=5) for _ in range(4)]
+    assert sorted(told[:2]) == [("a1", "address of a"), ("a2", "address of a")]
+    assert told[2:] == [("c2", "address of c"), ("d1", "address of d")]
+    assert oracle.asked == ["a", "c", "d"]
+    thread.join(5)
+    oracle.go.release()
+    lookups.ask(oracle.question("e"), tell["e1"])  # there is room again
+    assert oracle.told.get(timeout=5) == ("e1", "address of e")
+    assert oracle.told.empty()

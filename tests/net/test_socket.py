@@ -3,7 +3,9 @@
 import gc
 import socket
 import struct
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -265,6 +267,71 @@ def test_detach_gives_the_socket_away() -> None:
         with pytest.raises(ClosedError):
             transport.detach()
         b.close()
+
+    run(main())
+
+
+def test_a_peer_that_is_gone_has_no_address() -> None:
+    ours, theirs = tcp_pair()
+    reset(theirs)
+    with SocketTransport(ours) as transport:
+        assert transport.peer_address is None
+        assert "unnamed" in repr(transport) or "unknown" in repr(transport)
+
+
+def test_an_end_after_the_peers_reset() -> None:
+    """It is an error, unless ours had been said before: then it is said once more, and no news."""
+
+    async def main() -> None:
+        for ended in (False, True):
+            ours, theirs = tcp_pair()
+            with SocketTransport(ours) as transport:
+                if ended:
+                    await transport.send_eof()
+                reset(theirs)
+                if ended:
+                    await transport.send_eof()
+                else:
+                    with pytest.raises(BrokenError, match="ending on"):
+                        await transport.send_eof()
+                with pytest.raises(BrokenError, match="reset by peer"):
+                    await transport.recv(1)
+
+    run(main())
+
+
+def test_a_transport_that_failed_is_freed_at_once() -> None:
+    """Its errors, once they are dealt with, are in no circle with it."""
+
+    async def main() -> None:
+        ours, theirs = tcp_pair()
+        transport = SocketTransport(ours)
+        reset(theirs)
+        for _ in range(2):
+            with suppress(BrokenError):
+                await transport.recv(1)
+        transport.close()
+        there = weakref.ref(transport)
+        del transport
+        assert there() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("size", [7, 20_000])
+def test_all_of_a_send_that_fails_at_once_is_unsent(size: int) -> None:
+    async def main() -> None:
+        ours, theirs = tcp_pair()
+        with SocketTransport(ours) as transport:
+            reset(theirs)
+            for buffers in ([bytes(size)], [bytes(size), bytes(3)]):
+                with pytest.raises(BrokenError):
+                    await transport.send(*buffers)
+                assert transport.unsent == sum(map(len, buffers))
 
     run(main())
 

@@ -150,7 +150,7 @@ def resolve_local(address: tuple[str, int] | None, family: int) -> Gen[dict[int,
         return {}
     host, port = address
     check_host(host)
-    answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
+    answers = yield from getaddrinfo(host, port, family=family)
     return {answer[0]: answer[4] for answer in reversed(answers)}
 
 
