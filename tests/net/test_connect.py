@@ -212,6 +212,7 @@ def test_every_address_that_failed_is_listed() -> None:
         f"127.0.0.1:{port}" for port in ports
     ]
     assert all(error.errno == errno.ECONNREFUSED for _, error in caught.value.failures)
+    assert caught.value.__cause__ is caught.value.failures[0][1]
 
 
 def test_connect_closes_the_socket_when_it_fails() -> None:

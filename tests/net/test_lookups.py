@@ -11,7 +11,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from tulip_net._lookups import Lookups, Outcome, Question
+from tulip_net import create_task, run, sleep
+from tulip_net._lookups import Lookups, Outcome, Question, _Process, look_up
 from tulip_net._typing import override
 
 ENDLESS = """
@@ -186,3 +187,23 @@ def test_one_thread_asks_once_and_in_order_and_not_what_nobody_waits_for() -> No
     lookups.ask(oracle.question("e"), tell["e1"])  # there is room again
     assert oracle.told.get(timeout=5) == ("e1", "address of e")
     assert oracle.told.empty()
+
+
+def test_a_look_up_that_is_cancelled_before_a_thread_is_free_is_never_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    oracle = Oracle()
+    monkeypatch.setattr(_Process, "lookups", Lookups(most=1))
+
+    async def main() -> None:
+        first, second = (create_task(look_up(oracle.question(name))) for name in "ab")
+        await sleep(0)
+        [thread] = [each for each in threading.enumerate() if each.name == "look up a"]
+        second.cancel()
+        await second.wait()
+        oracle.go.release(2)
+        assert await first == "address of a"
+        thread.join(5)
+
+    run(main())
+    assert oracle.asked == ["a"]
