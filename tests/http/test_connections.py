@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from tulip_http import (
     ReadTimeout,
     RemoteProtocolError,
     Request,
+    Response,
     StreamError,
     Timeout,
     call_in_thread,
@@ -252,6 +253,25 @@ class TestKeeping:
         with virtual_time():
             run(main())
 
+    @pytest.mark.parametrize("streamed", [False, True])
+    def test_the_time_limits_of_a_request_end_with_it(self, streamed: bool) -> None:
+        """They once set an alarm; it must not close the connection that lies idle since."""
+
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, OK, 1.0] * 2)
+            with on(server, timeout=Timeout(read=2, total=3)) as client:
+                for _ in range(2):
+                    if streamed:
+                        async with client.stream("GET", "http://h/") as response:
+                            await response.read_chunk()
+                    else:
+                        await client.get("http://h/")
+                    await sleep(4)
+                assert client.stats().opened == 1
+
+        with virtual_time():
+            run(main())
+
     def test_those_who_wait_do_not_keep_it_beyond_its_age(self) -> None:
         async def main() -> None:
             server = ScriptedServer([REQUEST, 3.0, OK] * 9)
@@ -367,6 +387,8 @@ class TestSpeed:
 class TestGivingUp:
     """A short rest is read in the background, and the connection stays."""
 
+    HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+
     @pytest.mark.parametrize(
         "rest, kept",
         [
@@ -404,6 +426,51 @@ class TestGivingUp:
 
         with virtual_time():
             run(main())
+
+    def test_nor_is_one_to_a_request_that_is_still_on_its_way(self) -> None:
+        """The program is not asked for more of a body whose answer it does not want."""
+        asked = 0
+
+        async def pieces() -> AsyncIterator[bytes]:
+            nonlocal asked
+            for _ in range(9):
+                asked += 1
+                yield b"piece"
+                await sleep(0.02)
+
+        async def main() -> None:
+            server = ScriptedServer([REQUEST, self.HEAD, HANG])
+            with on(server) as client:
+                async with client.stream("POST", "http://h/", content=pieces()):
+                    await sleep(0.03)
+                assert client.stats().connections == 0
+                before = asked
+                await sleep(0.2)
+                assert asked == before < 9
+
+        with virtual_time():
+            run(main())
+
+    @pytest.mark.parametrize("where", ["after the run", "in another run"])
+    def test_nor_is_one_that_nobody_can_wait_for_any_more(self, where: str) -> None:
+        server = ScriptedServer([REQUEST, self.HEAD, HANG])
+        client = on(server, timeout=None)
+
+        async def main() -> Response:
+            return await client.stream("GET", "http://h/")
+
+        async def give_up() -> None:
+            response.close()
+            assert client.stats().connections == 0
+
+        with virtual_time():
+            response = run(main())
+            if where == "after the run":
+                response.close()
+                assert client.stats().connections == 0
+        with virtual_time():
+            run(give_up())
+        client.close()
 
     def test_a_cancelled_request(self) -> None:
         async def main() -> None:

@@ -4,11 +4,13 @@ The connection may serve another request by then: one that a cancelled reading l
 missing is read to its end in the background, and used again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
 from tulip_http import (
+    Cancelled,
     Client,
     ClientClosed,
     Limits,
@@ -165,4 +167,25 @@ def test_after_an_error_it_is_closed() -> None:
                 assert caught.value.request is response.request
 
     with virtual_time():
+        run(main())
+
+
+def test_an_upload_of_a_closed_client_sets_no_alarm() -> None:
+    """Its task takes another step, with a program that does not heed a cancellation."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with suppress(Cancelled):
+            await sleep(1000)
+        yield b"piece"
+
+    async def main() -> None:
+        client = Client(connect=ScriptedServer([Step.HANG]).connect)
+        task = create_task(client.post("http://h/", content=pieces()))
+        await sleep(100)  # by then an alarm has gone off for nobody
+        client.close()
+        await task.wait()
+        assert isinstance(task.exception(), ClientClosed)
+        await sleep(0)
+
+    with virtual_time():  # which finds what is left in the loop
         run(main())

@@ -212,6 +212,7 @@ def test_every_address_that_failed_is_listed() -> None:
         f"127.0.0.1:{port}" for port in ports
     ]
     assert all(error.errno == errno.ECONNREFUSED for _, error in caught.value.failures)
+    assert caught.value.__cause__ is caught.value.failures[0][1]
 
 
 def test_connect_closes_the_socket_when_it_fails() -> None:
@@ -285,6 +286,11 @@ def test_an_address_that_hangs_is_overtaken_and_closed() -> None:
 
     with swallowing_port() as port:
         run(main(port))
+
+
+def test_nothing_listens_at_port_0() -> None:
+    with pytest.raises(ValueError, match="port must be between 1 and 65535, got 0"):
+        run(create_connection("127.0.0.1", 0))
 
 
 def test_families_alternate_beginning_with_the_first() -> None:
@@ -362,6 +368,8 @@ def test_a_local_address_chooses_the_family() -> None:
 def test_a_resolver_that_knows_nothing_is_a_resolve_error() -> None:
     with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
         run(create_connection("x", 80, resolver=addresses()))
+    with pytest.raises(ResolveError, match=r"cannot resolve 'x': no address$"):
+        run(create_connection("x", 80, resolver=addresses(), local_address=("127.0.0.1", 0)))
     with pytest.raises(ResolveError, match="cannot resolve 'x': no address"):
         run(open_datagram(peer_address=("x", 80), resolver=addresses()))
 

@@ -7,11 +7,12 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import pytest
 
 from tulip_net import create_task, getaddrinfo, run, sleep
-from tulip_net._lookups import Lookups, Outcome, Question, _Waiter
+from tulip_net._lookups import Lookups, Outcome, Question, _Process, _Waiter, look_up
 from tulip_net._typing import override
 from tulip_sched.testing import no_leaks
 
@@ -173,3 +174,65 @@ def test_an_outcome_for_who_was_cancelled_meanwhile_is_no_leftover(
     monkeypatch.setattr(_Waiter, "tell", tell_late)
     with no_leaks():
         run(main())
+
+
+class Oracle:
+    """Answers each question when it is told to, and notes who is asked for and who is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+        self.told: SimpleQueue[tuple[str, Outcome]] = SimpleQueue()
+        self.go = threading.Semaphore(0)
+
+    def question(self, name: str) -> Question:
+        return self._answer, name, ()
+
+    def _answer(self, name: str | None) -> str:
+        self.asked.append(name)
+        self.go.acquire(timeout=5)
+        return f"address of {name}"
+
+    def teller(self, who: str) -> Callable[[Outcome], None]:
+        return lambda outcome: self.told.put((who, outcome))
+
+
+def test_one_thread_asks_once_and_in_order_and_not_what_nobody_waits_for() -> None:
+    oracle, lookups = Oracle(), Lookups(most=1)
+    tell = {who: oracle.teller(who) for who in ("a1", "a2", "b1", "c1", "c2", "d1", "e1")}
+    for who, teller in tell.items():
+        if who != "e1":
+            lookups.ask(oracle.question(who[0]), teller)
+    [thread] = [each for each in threading.enumerate() if each.name == "look up a"]
+    assert thread.daemon, "the end of the process does not wait for it"
+    for who in ("b1", "c1"):
+        lookups.forget(oracle.question(who[0]), tell[who])
+    oracle.go.release(3)
+    told = [oracle.told.get(timeout=5) for _ in range(4)]
+    assert sorted(told[:2]) == [("a1", "address of a"), ("a2", "address of a")]
+    assert told[2:] == [("c2", "address of c"), ("d1", "address of d")]
+    assert oracle.asked == ["a", "c", "d"]
+    thread.join(5)
+    oracle.go.release()
+    lookups.ask(oracle.question("e"), tell["e1"])  # there is room again
+    assert oracle.told.get(timeout=5) == ("e1", "address of e")
+    assert oracle.told.empty()
+
+
+def test_a_look_up_that_is_cancelled_before_a_thread_is_free_is_never_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    oracle = Oracle()
+    monkeypatch.setattr(_Process, "lookups", Lookups(most=1))
+
+    async def main() -> None:
+        first, second = (create_task(look_up(oracle.question(name))) for name in "ab")
+        await sleep(0)
+        [thread] = [each for each in threading.enumerate() if each.name == "look up a"]
+        second.cancel()
+        await second.wait()
+        oracle.go.release(2)
+        assert await first == "address of a"
+        thread.join(5)
+
+    run(main())
+    assert oracle.asked == ["a"]

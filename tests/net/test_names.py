@@ -83,6 +83,39 @@ def test_a_cache_asks_once_until_the_answer_is_too_old() -> None:
         run(main())
 
 
+def test_a_cache_tells_families_and_ports_apart_but_not_upper_case_and_lower() -> None:
+    async def main() -> None:
+        below = Counting()
+        cache = NamesCache(below)
+        for host in ("a.example", "A.EXAMPLE"):
+            for port, family in ((80, 0), (80, socket.AF_INET), (443, socket.AF_INET)):
+                assert (await cache(host, port, family=family))[0][4] == ("127.0.0.1", port)
+        assert below.asked == ["a.example"] * 3
+
+    run(main())
+
+
+def test_a_cache_that_keeps_nothing_and_one_whose_answers_are_renewed() -> None:
+    async def main() -> None:
+        for age, asked in ((0.0, ["a1", "a1"]), (9.0, ["a1"])):
+            below = Counting()
+            cache = NamesCache(below, maximum_age=age)
+            for _ in range(2):
+                await cache("a1", 80)
+            assert below.asked == asked
+        below = Counting()
+        cache = NamesCache(below, maximum_age=9, size=2)
+        for host in ("a1", "a2"):
+            await cache(host, 80)
+        await sleep(10)
+        for host in ("a1", "a3", "a1"):  # the first is the youngest again, the second goes
+            await cache(host, 80)
+        assert below.asked == ["a1", "a2", "a1", "a3"]
+
+    with virtual_time():
+        run(main())
+
+
 def test_a_cache_does_not_remember_failures_and_stays_small() -> None:
     async def main() -> None:
         below = Counting()
@@ -98,7 +131,9 @@ def test_a_cache_does_not_remember_failures_and_stays_small() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("options", [{"maximum_age": -1.0}, {"size": 0}])
+@pytest.mark.parametrize(
+    "options", [{"maximum_age": -1.0}, {"maximum_age": float("nan")}, {"size": 0}]
+)
 def test_a_cache_that_is_none_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="a cache of"):
         NamesCache(**options)  # type: ignore[arg-type]  # the values are what is tested

@@ -11,6 +11,7 @@ import pytest
 from tests.opponents.certificates import Certificates
 from tests.opponents.proxies import danted, free_port, microsocks, tinyproxy, twisted_socks
 from tulip_net import (
+    ConnectError,
     Connector,
     HttpProxy,
     Listener,
@@ -19,8 +20,10 @@ from tulip_net import (
     Socks4Proxy,
     Socks5Proxy,
     SslTransport,
+    Task,
     TaskGroup,
     Transport,
+    coroutine,
     create_task,
     create_transport,
     listen,
@@ -30,7 +33,9 @@ from tulip_net import (
     serve,
     server_context,
     sleep,
+    wait_all,
 )
+from tulip_net.testing import memory_pair
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +248,72 @@ def test_something_else_than_a_proxy() -> None:
                 await create_transport("a.example", 80, proxy=proxy)
 
     run(with_server(use))
+
+
+@pytest.mark.parametrize(
+    "kind, answers",
+    [
+        (HttpProxy, [b"HTTP/1.1 200 OK\r\n\r\n"]),
+        (Socks5Proxy, [b"\5\0", b"\5\0\0\1" + bytes(6)]),
+        (Socks4Proxy, [b"\0\x5a" + bytes(6)]),
+    ],
+)
+def test_an_answer_in_pieces_with_the_servers_words_behind_it(
+    kind: type[HttpProxy | Socks4Proxy | Socks5Proxy], answers: list[bytes]
+) -> None:
+    async def answer(transport: Transport) -> None:
+        *before, last = answers
+        with transport:
+            for each in before:
+                await transport.recv(1000)
+                await transport.send(each)
+            await transport.recv(1000)
+            for byte in last[:-1]:
+                await transport.send(bytes([byte]))
+                await sleep(0)
+            await transport.send(last[-1:] + b"220 ready")
+
+    @coroutine
+    async def through(_host: str, _port: int, /) -> Transport:
+        ours, theirs = memory_pair()
+        answering.append(create_task(answer(theirs)))
+        return ours
+
+    async def main() -> None:
+        transport = await kind("proxy.example", 1, through=through)("a.example", 80)
+        assert await read(transport, 9) == b"220 ready"
+        transport.close()
+        await wait_all(answering)
+
+    answering: list[Task[None]] = []
+    run(main())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks4a", "socks5"])
+def test_a_proxy_from_its_url_is_reached_through_another_connector(scheme: str) -> None:
+    @coroutine
+    async def through(host: str, port: int, /) -> Transport:
+        asked.append((host, port))
+        raise ConnectError("there", ())
+
+    asked: list[tuple[str, int]] = []
+    proxy = proxy_from_url(f"{scheme}://proxy.invalid:99", through=through)
+    with pytest.raises(ProxyError, match="it cannot be reached"):
+        run(proxy("a.example", 80))
+    assert asked == [("proxy.invalid", 99)]
+
+
+@pytest.mark.parametrize("kind", [HttpProxy, Socks4Proxy, Socks5Proxy])
+def test_what_cannot_be_asked_for_is_not_asked(
+    kind: type[HttpProxy | Socks4Proxy | Socks5Proxy],
+) -> None:
+    """Nobody listens at the proxy's port, and nobody gets to know."""
+    proxy = kind("127.0.0.1", free_port())
+    for port in (0, 65536):
+        with pytest.raises(ValueError, match="port"):
+            run(proxy("a.example", port))
+    with pytest.raises(TypeError, match="host"):
+        run(proxy(None, 80))  # type: ignore[arg-type]  # as people do
 
 
 def test_a_proxy_that_hangs_up_or_says_nothing() -> None:

@@ -1,5 +1,7 @@
 """What is said to proxies, on bytes: no socket, no task."""
 
+from traceback import format_exception_only
+
 import pytest
 
 from tulip_net import HttpProxy, Socks4Proxy, Socks5Proxy, proxy_from_url
@@ -56,12 +58,20 @@ def test_connect_to_addresses_and_names_of_the_world() -> None:
     )
 
 
+def test_connect_sends_more_fields_as_they_are() -> None:
+    proxy = HttpProxy("p", 1, headers={"X": "caf\xe9"})
+    assert next(proxy._converse("a", 80))[0].endswith(b"\r\nX: caf\xe9\r\n\r\n")
+    with pytest.raises(ValueError, match="latin-1"):
+        HttpProxy("p", 1, headers={"X": "\u0107"})
+
+
 def test_connect_refused() -> None:
     answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nA: b\r\n\r\n"
     error = refusal(connect_tunnel("a", 1), answer)
     assert error.reason == "it answered 407 Proxy Authentication Required"
     assert error.code == 407
     assert refusal(connect_tunnel("a", 1), b"HTTP/1.1 500\r\n\r\n").reason == "it answered 500"
+    assert refusal(connect_tunnel("a", 1), b"HTTP/1.1 302 Found\r\n\r\n").code == 302
 
 
 @pytest.mark.parametrize(
@@ -114,6 +124,7 @@ def test_socks5_credentials() -> None:
         (b"\x05\0\x05\x05\0\x01", "it answered connection refused (5)"),
         (b"\x05\0\x05\x63\0\x01", "it answered an unknown code (99)"),
         (b"\x05\0\x05\0\0\x09", "it answered with an address of the unknown kind 9"),
+        (b"\x05\0HTTP", "it answered with version 72 instead of 5: not SOCKS5"),
     ],
 )
 def test_socks5_refused(answers: bytes, reason: str) -> None:
@@ -125,6 +136,8 @@ def test_socks5_credentials_refused() -> None:
     assert error.reason == "it does not accept the username and password"
     other = refusal(socks5("a", 80, (b"me", b"wrong")), b"\x05\xff")
     assert other.reason == "it wants another authentication"
+    odd = refusal(socks5("a", 80, (b"me", b"wrong")), b"\x05\x02\x05\0")
+    assert odd.reason == "it answered with version 5 instead of 1: not SOCKS5"
 
 
 # -- SOCKS4a -----------------------------------------------------------------------------------
@@ -136,6 +149,7 @@ def test_socks4a() -> None:
     assert said == b"\x04\x01\0P\0\0\0\x01me\0example.org\0"
     assert rest == b"220 ready"
     assert converse(socks4("127.0.0.1", 80), granted)[0] == b"\x04\x01\0P\x7f\0\0\x01\0"
+    assert converse(socks4("0.0.0.0", 80), granted)[0] == b"\x04\x01\0P" + bytes(5)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +174,7 @@ def test_socks4_has_no_way_to_send_it(host: str) -> None:
 # -- what cannot be sent -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a\r\nX: y", "a\0b", "x" * 256, "\udc80"])
+@pytest.mark.parametrize("host", ["", "a b", "a\r\nX: y", "a\0b", "a\x7fb", "x" * 256, "\udc80"])
 @pytest.mark.parametrize("protocol", [connect_tunnel, socks4, socks5])
 def test_what_is_no_name_is_not_sent(protocol: type[Conversation], host: str) -> None:
     with pytest.raises(ValueError, match="is not a host name"):
@@ -172,8 +186,9 @@ def test_credentials_that_cannot_be_sent() -> None:
         HttpProxy("p", 1, username="a:b")
     with pytest.raises(ValueError, match="needs a username"):
         HttpProxy("p", 1, password="b")
-    with pytest.raises(ValueError, match="is not a header field"):
-        HttpProxy("p", 1, headers={"X": "a\r\nY: b"})
+    for value in ("a\r\nY: b", "a\rb", "a\nb", "a\0b"):
+        with pytest.raises(ValueError, match="is not a header field"):
+            HttpProxy("p", 1, headers={"X": value})
     for username, password in (("a", None), (None, "a"), ("a" * 256, "b")):
         with pytest.raises(ValueError, match="1 to 255 bytes each"):
             Socks5Proxy("p", 1, username=username, password=password)
@@ -199,10 +214,19 @@ def test_a_proxy_from_its_url(url: str, kind: str) -> None:
     assert repr(proxy_from_url(url)) == kind
 
 
+def test_credentials_in_a_url_are_percent_encoded() -> None:
+    socks = proxy_from_url("socks5://m%65:a%3Ab@proxy.example")
+    assert isinstance(socks, Socks5Proxy)
+    answers = b"\x05\x02" + b"\x01\0" + GRANTED + b"\x01" + bytes(6)
+    assert b"\x01\x02me\x03a:b" in converse(socks._converse("a", 80), answers)[0]
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "proxy.example:3128",
+        "http://proxy.example?query",
+        "http://proxy.example#fragment",
         "ftp://me:secret@proxy.example",
         "http://",
         "http://me:secret@proxy.example/path",
@@ -220,4 +244,5 @@ def test_a_proxy_from_its_url(url: str, kind: str) -> None:
 def test_a_url_of_no_proxy(url: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as caught:
         proxy_from_url(url)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in "".join(format_exception_only(caught.value))
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None

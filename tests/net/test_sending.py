@@ -5,6 +5,7 @@ import io
 import os
 import random
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -77,6 +78,27 @@ def test_a_socket_has_the_kernel_read_the_file() -> None:
         assert b.recv(100) == b"23456"
         transport.close()
         b.close()
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that sendfile() refuses")
+def test_a_file_that_the_kernel_does_not_send_from_is_read_here() -> None:
+    class Sized(io.FileIO):
+        """Files of the kernel's own have no size: this one has."""
+
+        @override
+        def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+            return 9 if whence == os.SEEK_END else super().seek(offset, whence)
+
+    async def main() -> None:
+        a, b = socket.socketpair()
+        with SocketTransport(a) as transport, Sized("/proc/self/status") as file, b:
+            with pytest.raises(OSError, match="Invalid argument"):
+                os.sendfile(a.fileno(), file.fileno(), 0, 9)
+            assert await transport.send_file(file, 2) == 7
+            file.seek(2)
+            assert b.recv(100) == file.read(7)
 
     run(main())
 

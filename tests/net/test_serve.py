@@ -27,8 +27,10 @@ from tulip_net import (
     listen_unix,
     run,
     serve,
+    shield,
     sleep,
 )
+from tulip_sched.testing import virtual_time
 
 LOOPBACK = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
@@ -79,6 +81,35 @@ def test_a_cancelled_server_closes_all_its_listeners(tmp_path: Path) -> None:
         assert all(listener.closed for listener in listeners)
 
     run(main())
+
+
+def test_a_server_that_is_cancelled_twice_waits_for_its_handlers_all_the_same() -> None:
+    """As is somebody in a hurry: what the handlers still do is done when the server has ended."""
+    ended = False
+
+    async def handler(transport: Transport) -> None:
+        nonlocal ended
+        try:
+            await transport.recv(1)
+        finally:
+            with shield():
+                await sleep(0.01)
+            ended = True
+
+    async def main() -> None:
+        listener = await listen(LOOPBACK[0])
+        server = create_task(serve(handler, listener))
+        client = await create_transport(LOOPBACK[0], listener.port)
+        await sleep(0.001)
+        for _ in range(2):
+            server.cancel()
+            await sleep(0)
+        await server.wait()
+        assert ended
+        client.close()
+
+    with virtual_time():
+        run(main())
 
 
 def test_one_cap_holds_for_all_listeners(tmp_path: Path) -> None:

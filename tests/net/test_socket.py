@@ -3,7 +3,9 @@
 import gc
 import socket
 import struct
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +18,7 @@ from tulip_net import (
     SocketTransport,
     coroutine,
     create_task,
+    current_context,
     move_on_after,
     run,
     sleep,
@@ -184,18 +187,26 @@ def test_a_dropped_transport_warns_and_closes() -> None:
         with pytest.warns(ResourceWarning, match="dropped without a close"):
             drop(holder)
         assert a.fileno() < 0
+        assert not current_context().watches
 
     run(main())
     assert b.recv(1) == b""
     b.close()
 
 
-def test_a_transport_collected_in_another_thread_is_closed_as_well() -> None:
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_transport_collected_in_another_thread_is_closed_as_well(waited: bool) -> None:
     a, b = socket.socketpair()
     holder: list[SocketTransport] = []
 
     async def main() -> None:
         holder.append(SocketTransport(a))
+        if waited:
+            task = create_task(holder[0].recv(1))
+            await sleep(0)
+            task.cancel()
+            await task.wait()
+            del task
         with (
             pytest.warns(ResourceWarning, match="dropped without a close"),
             ThreadPoolExecutor(1) as executor,
@@ -247,6 +258,7 @@ def test_detach_gives_the_socket_away() -> None:
         b.send(b"x")
         assert await task == b"x"
         with transport.detach() as sock:
+            assert sock.gettimeout() == 0
             sock.send(b"y")
             assert b.recv(1) == b"y"
         for use in (transport.recv(1), transport.send(b"x")):
@@ -259,14 +271,81 @@ def test_detach_gives_the_socket_away() -> None:
     run(main())
 
 
+def test_a_peer_that_is_gone_has_no_address() -> None:
+    ours, theirs = tcp_pair()
+    reset(theirs)
+    with SocketTransport(ours) as transport:
+        assert transport.peer_address is None
+        assert "unnamed" in repr(transport) or "unknown" in repr(transport)
+
+
+def test_an_end_after_the_peers_reset() -> None:
+    """It is an error, unless ours had been said before: then it is said once more, and no news."""
+
+    async def main() -> None:
+        for ended in (False, True):
+            ours, theirs = tcp_pair()
+            with SocketTransport(ours) as transport:
+                if ended:
+                    await transport.send_eof()
+                reset(theirs)
+                if ended:
+                    await transport.send_eof()
+                else:
+                    with pytest.raises(BrokenError, match="ending on"):
+                        await transport.send_eof()
+                with pytest.raises(BrokenError, match="reset by peer"):
+                    await transport.recv(1)
+
+    run(main())
+
+
+def test_a_transport_that_failed_is_freed_at_once() -> None:
+    """Its errors, once they are dealt with, are in no circle with it."""
+
+    async def main() -> None:
+        ours, theirs = tcp_pair()
+        transport = SocketTransport(ours)
+        reset(theirs)
+        for _ in range(2):
+            with suppress(BrokenError):
+                await transport.recv(1)
+        transport.close()
+        there = weakref.ref(transport)
+        del transport
+        assert there() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("size", [7, 20_000])
+def test_all_of_a_send_that_fails_at_once_is_unsent(size: int) -> None:
+    async def main() -> None:
+        ours, theirs = tcp_pair()
+        with SocketTransport(ours) as transport:
+            reset(theirs)
+            for buffers in ([bytes(size)], [bytes(size), bytes(3)]):
+                with pytest.raises(BrokenError):
+                    await transport.send(*buffers)
+                assert transport.unsent == sum(map(len, buffers))
+
+    run(main())
+
+
 def test_only_open_stream_sockets_are_taken() -> None:
     with (
         socket.socket(type=socket.SOCK_DGRAM) as datagram,
         pytest.raises(ValueError, match=r"open stream socket, got <socket"),
     ):
         SocketTransport(datagram)
-    with pytest.raises(ValueError, match="open stream socket"):
-        SocketTransport(datagram)
+    for closed in (datagram, socket.socket()):
+        closed.close()
+        with pytest.raises(ValueError, match="open stream socket"):
+            SocketTransport(closed)
 
 
 def test_addresses_are_attributes() -> None:

@@ -132,6 +132,35 @@ def test_a_broken_record_is_no_end(
     run(main())
 
 
+@pytest.mark.parametrize("end", ["alert", "end"])
+@pytest.mark.parametrize("make_pair", [tcp, memory])
+def test_what_came_before_our_end_comes_before_the_peers(
+    certificates: Certificates, make_pair: MakePair, end: str
+) -> None:
+    """Also where OpenSSL, which has met the peer's end already, would say that it is the end."""
+
+    async def main() -> None:
+        transport, peer = await connected(make_pair, certificates)
+        with transport, peer.below:
+            words = peer.encrypt(b"words", b"more words")
+            await peer.below.send(words + (peer.alert() if end == "alert" else peer.end()))
+            assert await transport.recv(1) == b"w"
+            for _ in range(2):
+                await transport.send_eof()
+            got = b""
+            while len(got) < 14:
+                got += await with_timeout(PATIENCE, transport.recv(3))
+            assert got == b"ordsmore words"
+            for _ in range(2):
+                if end == "alert":
+                    with pytest.raises(TlsError, match="alert"):
+                        await transport.recv(3)
+                else:
+                    assert await transport.recv(3) == b""
+
+    run(main())
+
+
 @pytest.mark.parametrize("truncation_ok", [False, True])
 @pytest.mark.parametrize("make_pair", [tcp, memory])
 def test_an_error_that_comes_before_our_end(

@@ -16,6 +16,7 @@ from tulip_net import (
     BrokenError,
     CertificateError,
     TlsError,
+    Transport,
     create_task,
     run,
     sleep,
@@ -40,6 +41,35 @@ def test_a_transport_that_failed_is_freed_at_once(
                     await transport.recv(100)
             with contextlib.suppress(TlsError):
                 await transport.send(b"x")
+            transport.close()
+            there = weakref.ref(transport)
+            del transport
+            assert there() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
+
+
+def test_one_that_failed_while_another_error_was_handled_is_freed_at_once(
+    certificates: Certificates,
+) -> None:
+    """Python hangs that error on to the new one; its traceback leads to the transport."""
+
+    async def handle(transport: Transport) -> None:
+        try:
+            raise LookupError("of the program")
+        except LookupError:
+            with contextlib.suppress(TlsError):
+                await transport.recv(100)
+
+    async def main() -> None:
+        transport, peer = await connected(tcp, certificates)
+        with peer.below:
+            await peer.below.send(peer.alert())
+            await handle(transport)
             transport.close()
             there = weakref.ref(transport)
             del transport

@@ -196,7 +196,7 @@ class Pool:
             return
         self._exchanges += 1
         age = connection.free_since - connection.opened_at
-        if not connection.usable or self._closed or age >= self._max_age:
+        if not connection.usable or age >= self._max_age:
             self._discard(connection)
             return
         if not self._line or (waiter := self._next_waiter(connection.origin)) is None:

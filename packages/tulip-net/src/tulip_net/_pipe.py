@@ -17,6 +17,7 @@ from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
 from tulip_net._receive_into import receive_and_copy
 from tulip_net._send_file import FilePart, send_by_reading
+from tulip_net._socket import RECEIVED
 from tulip_net._turns import CALL, TURN
 from tulip_net._typing import override
 from tulip_sched import BusyError, ClosedError, Gen, Watch, WrongThreadError, coroutine, sleep
@@ -100,6 +101,7 @@ class PipeTransport(Closable):
         if limit < 1:
             raise ValueError(f"read limit must be at least 1, got {limit}")
         end = self._end(self._incoming, "receiving")
+        limit = min(limit, RECEIVED)
         while True:
             if not self._ready:
                 end.watch.block_r()

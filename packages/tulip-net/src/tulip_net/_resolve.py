@@ -157,7 +157,7 @@ def resolve_local(address: tuple[str, int] | None, family: int) -> Gen[dict[int,
         return {}
     host, port = check_pair("local_address", address)
     check_host(host)
-    answers = yield from getaddrinfo(host, port, family=family, flags=socket.AI_PASSIVE)
+    answers = yield from getaddrinfo(host, port, family=family)
     return {answer[0]: answer[4] for answer in reversed(answers)}
 
 

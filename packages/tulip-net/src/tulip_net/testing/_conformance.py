@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import array
 import random
+import sys
 
 from tulip_net._errors import BrokenError
 from tulip_net._transport import Transport
@@ -65,10 +66,15 @@ def bytes_arrive_in_order(a: Transport, b: Transport) -> Gen[None]:
 @check
 @coroutine
 def recv_returns_what_is_there(a: Transport, b: Transport) -> Gen[None]:
-    """A receive waits for something, not for everything, and never returns more than asked."""
+    """A receive waits for something, not for everything, and never returns more than asked.
+
+    However much that is: no limit makes it ask for more memory than there is.
+    """
     yield from a.send(b"abcdef")
     assert (yield from receive(b, 2, exactly=2)) == b"ab"
     assert (yield from receive(b, 100, exactly=4)) == b"cdef"
+    yield from a.send(b"x")
+    assert (yield from with_timeout(PATIENCE, b.recv(sys.maxsize))) == b"x"
 
 
 @check
@@ -131,11 +137,13 @@ def second_receiver_is_refused(a: Transport, b: Transport) -> Gen[None]:
 @coroutine
 def second_sender_is_refused(a: Transport, b: Transport) -> Gen[None]:
     """As for receivers; and no byte of the second comes between those of the first."""
-    first = create_task(a.send(bytes(LARGE)))
-    yield from settle()
-    yield from must_raise(BusyError, a.send(b"x"))
-    assert (yield from receive_all(b, LARGE)) == bytes(LARGE)
-    yield from with_timeout(PATIENCE, first)
+    for data in ((bytes(LARGE),), (bytes(100), bytes(LARGE - 100))):
+        first = create_task(a.send(*data))
+        yield from settle()
+        yield from must_raise(BusyError, a.send(b"x"))
+        yield from must_raise(BusyError, a.send_eof())
+        assert (yield from receive_all(b, LARGE)) == bytes(LARGE)
+        yield from with_timeout(PATIENCE, first)
     yield from a.send(b"y")
     assert (yield from receive(b, 1)) == b"y"
 

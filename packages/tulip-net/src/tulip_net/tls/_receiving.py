@@ -143,6 +143,7 @@ class Receiving(Carrier):
 
     def _wants_more(self, error: OSError) -> bool:
         """Say whether a read failed for want of input; if it was the end, it was not."""
+        # After an error no OpenSSL that we know of asks for input, but its manual promises nothing.
         if self._failure is None and wants_input(error):
             self._ready = False
             return True
