@@ -1,6 +1,7 @@
 """Pipes as transports, beyond what every transport must do."""
 
 import os
+import pty
 import subprocess
 import tempfile
 
@@ -137,6 +138,32 @@ def test_a_file_on_a_disk_is_told_what_takes_it() -> None:
             PipeTransport(receive=file)
         with pytest.raises(ValueError, match=r"write to it directly, or in a thread"):
             PipeTransport(send=file)
+
+
+def test_a_terminal_blocks_again_when_its_last_transport_is_closed() -> None:
+    """Its input and its output are one open file, and the shell's as well."""
+
+    async def main() -> None:
+        controller, terminal = pty.openpty()
+        one, two = PipeTransport(os.dup(terminal)), PipeTransport(send=os.dup(terminal))
+        assert not os.get_blocking(terminal)
+        await two.send(b"out")
+        two.close()
+        assert not os.get_blocking(terminal)
+        if (child := os.fork()) == 0:
+            one.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not os.get_blocking(terminal)
+        one.close()
+        assert os.get_blocking(terminal)
+        os.set_blocking(terminal, False)
+        PipeTransport(os.dup(terminal)).close()
+        assert not os.get_blocking(terminal), "it was so before"
+        os.close(terminal)
+        os.close(controller)
+
+    run(main())
 
 
 def test_a_dropped_transport_warns_and_closes() -> None:

@@ -24,8 +24,9 @@ Reading order: `_errors`, `_address`, `_seconds` (limits that a caller gives), `
 `_buffered` (reader), `_buffered_writer`, ``tls/``, `_lookups` (threads for names), `_resolve` (from
 a name to addresses), `_names` (a cache, a map), `_connect` (Happy Eyeballs), `_create_transport`,
 ``proxies/``, `_log`, `_listener`, `_listen`, `_serve`, `_unix` (sockets in the file system),
-`_descriptors` (passed over those), `_pipe`, `_process` (a child), `_open_process`, `_run_process`
-(to its end), `_datagram`, `_open_datagram`; and apart, for tests, ``testing/``.
+`_descriptors` (passed over those), `_nonblocking` (open files), `_pipe`, `_process` (a child),
+`_open_process`, `_run_process` (to its end), `_datagram`, `_open_datagram`; and apart, for tests,
+``testing/``.
 """
 
 from tulip_net._address import Address, AddressInfo, format_address

@@ -12,6 +12,7 @@ import stat
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeAlias, final
 
+from tulip_net import _nonblocking
 from tulip_net._closable import Closable
 from tulip_net._errors import BrokenError
 from tulip_net._gather import Gathered
@@ -50,7 +51,8 @@ class PipeTransport(Closable):
         send: The end to write to; ``None`` for none. It may be the same as ``receive``.
 
     The transport owns both from now on, and makes them non-blocking: so they are then for every
-    process that shares them. `send_eof` closes the end to write to.
+    process that shares them, until the last transport over the same file is closed in this one.
+    `send_eof` closes the end to write to.
 
     Raises:
         ValueError: Neither was given, or one is a file on disk, which is always ready.
@@ -70,7 +72,7 @@ class PipeTransport(Closable):
         # Not before both were found fit: the one who shares a refused terminal keeps it as it was.
         for end in (self._incoming, self._outgoing):
             if end is not None:
-                os.set_blocking(end.fd, False)
+                end.begin()
         self._ready = True
         self._sending = False
         self._unsent = self._full = 0
@@ -203,7 +205,7 @@ class PipeTransport(Closable):
 class _End:
     """A descriptor, its readiness, and who closes it."""
 
-    __slots__ = ("_file", "fd", "watch")
+    __slots__ = ("_file", "_id", "fd", "watch")
 
     def __init__(self, file: PipeEnd, instead: str) -> None:
         self.fd = file if isinstance(file, int) else file.fileno()
@@ -213,11 +215,19 @@ class _End:
             raise ValueError(told)
         self.watch = Watch(self.fd)
         self._file = file
+        self._id: _nonblocking.FileId | None = None
+
+    def begin(self) -> None:
+        """Make it non-blocking, until it is closed."""
+        if self._id is None:
+            self._id = _nonblocking.begin(self.fd)
 
     def close(self) -> None:
         if self.fd < 0:
             return
         self.watch.forget()
+        if self._id is not None:
+            _nonblocking.end(self.fd, self._id)
         self.fd = -1
         if isinstance(self._file, int):
             os.close(self._file)
