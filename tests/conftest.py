@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "pytester",  # for the tests of the guards themselves
+    "tests.guards.collector",
     "tests.guards.deadline",
     "tests.guards.leftovers",
     "tests.guards.loops",

@@ -300,6 +300,7 @@ def test_an_end_after_the_peers_reset() -> None:
     run(main())
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_transport_that_failed_is_freed_at_once() -> None:
     """Its errors, once they are dealt with, are in no circle with it."""
 
@@ -315,11 +316,7 @@ def test_a_transport_that_failed_is_freed_at_once() -> None:
         del transport
         assert there() is None
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
 @pytest.mark.parametrize("size", [7, 20_000])

@@ -27,6 +27,7 @@ from tulip_net.testing import MakePair
 
 
 @pytest.mark.parametrize("make_pair", [tcp, memory])
+@pytest.mark.usefixtures("no_collector")
 def test_a_transport_that_failed_is_freed_at_once(
     certificates: Certificates, make_pair: MakePair
 ) -> None:
@@ -46,13 +47,10 @@ def test_a_transport_that_failed_is_freed_at_once(
             del transport
             assert there() is None
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_one_that_failed_while_another_error_was_handled_is_freed_at_once(
     certificates: Certificates,
 ) -> None:
@@ -75,13 +73,10 @@ def test_one_that_failed_while_another_error_was_handled_is_freed_at_once(
             del transport
             assert there() is None
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_handshake_that_failed_leaves_nothing(certificates: Certificates) -> None:
     async def main() -> None:
         ours, theirs = await tcp()
@@ -95,11 +90,7 @@ def test_a_handshake_that_failed_leaves_nothing(certificates: Certificates) -> N
         with pytest.raises(BrokenError):
             await answering
 
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -2,7 +2,7 @@
 
 import gc
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -26,15 +26,6 @@ from tulip_sched import (
     wait_all,
     with_timeout,
 )
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Only counting references frees anything."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 async def give(value: int, seconds: float = 0) -> int:

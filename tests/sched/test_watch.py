@@ -45,6 +45,7 @@ def test_forget_wakes_the_one_who_waits_to_write(virtual: Virtual, pair: MakePai
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["reader in its place", "and gone"])
+@pytest.mark.usefixtures("no_collector")
 def test_a_watch_that_was_told_goes_without_the_garbage_collector(
     virtual: Virtual, pair: MakePair, elsewhere: bool
 ) -> None:
@@ -61,12 +62,7 @@ def test_a_watch_that_was_told_goes_without_the_garbage_collector(
         await sleep(1)
         assert not [each for each in gc.get_objects() if isinstance(each, Watch)]
 
-    gc.collect()
-    gc.disable()
-    try:
-        run(main())
-    finally:
-        gc.enable()
+    run(main())
 
 
 def test_a_task_that_waits_again_and_again_registers_once(virtual: Virtual, pair: MakePair) -> None:
